@@ -1,0 +1,1 @@
+"""Verdict to alert to message: rules, state machine, wording, delivery."""

@@ -1,0 +1,131 @@
+"""The vocabulary of alerting: facts, rules, alerts, flips, messages. Values only."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from baselines.types import Arm, ArmComparison, Verdict
+
+
+class AlertState(StrEnum):
+    INACTIVE = "inactive"
+    PENDING = "pending"
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+class Severity(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """All that rules may look at: one finished run of one endpoint, however it ended.
+
+    `arms` is empty when the run produced no comparison. `endpoint_problem` / `judge_problem`: reason code, or None when
+    up. `invalid_share`: of the answers asked for, the share without a score. `landmarks[arm]`: published base and
+    misaligned scores as (base, misaligned).
+    """
+
+    endpoint: str
+    run_id: str
+    plan: str
+    at: datetime
+    verdict: Verdict | None
+    because: str = ""
+    arms: Mapping[Arm, ArmComparison] = field(default_factory=dict)
+    landmarks: Mapping[Arm, tuple[float, float]] = field(default_factory=dict)
+    previous_scores: Mapping[Arm, float] = field(default_factory=dict)
+    endpoint_problem: str | None = None
+    endpoint_detail: str = ""
+    endpoint_remedy: str = ""
+    judge_problem: str | None = None
+    judge_detail: str = ""
+    judge_remedy: str = ""
+    invalid_share: float | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    simulated: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """`holds(facts)`: True, False, or None when the facts cannot tell (the alert keeps its state).
+
+    Fires after `for_runs` consecutive True; resolves after `resolve_runs` consecutive False.
+    """
+
+    name: str
+    severity: Severity
+    summary: str
+    runbook: str
+    holds: Callable[[Facts], bool | None]
+    for_runs: int = 1
+    resolve_runs: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """A rule's state for an endpoint. `streak`: consecutive runs that speak for leaving the present state."""
+
+    rule: str
+    endpoint: str
+    severity: Severity
+    state: AlertState = AlertState.INACTIVE
+    streak: int = 0
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flip:
+    """One transition. `id` is stable over re-evaluation of the same run: the idempotency key of its notifications."""
+
+    id: str
+    rule: str
+    endpoint: str
+    severity: Severity
+    before: AlertState
+    after: AlertState
+    at: datetime
+    run_id: str
+    notify: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """The message, worded once for every channel. `idempotency_key` stays the same over retries."""
+
+    idempotency_key: str
+    status: AlertState
+    rule: str
+    severity: Severity
+    endpoint: str
+    title: str
+    text: str
+    at: datetime
+    since: datetime
+    labels: Mapping[str, str]
+    links: Mapping[str, str]
+    simulated: bool = False
+
+
+class DeliveryError(Exception):
+    """A notifier failed. `retryable` says whether to try again; the text holds no secret and no URL with one."""
+
+    def __init__(self, message: str, *, retryable: bool, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        self.retry_after_s = retry_after_s
+
+
+class Notifier(Protocol):
+    """Delivers one notice. Knows nothing of rules, state or retries."""
+
+    async def send(self, notice: Notice) -> None:
+        """Deliver within the notifier's own deadline. Raises DeliveryError."""
+        ...
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,1 @@
+"""Numbers against a reference: profiles, comparison, evidence over time, verdict."""

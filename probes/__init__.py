@@ -1,0 +1,1 @@
+"""Asks a model, returns numbers: item banks, plans, scoring, clients, judge, runner."""

@@ -1,0 +1,1 @@
+"""The only package that wires I/O: HTTP, database, scheduler, metrics, command line."""

@@ -1,0 +1,223 @@
+"""Registration: create, read, change, remove, check, pause, resume, baseline."""
+
+from typing import Any
+
+from baselines.serialize import profile_to_json
+from fastapi import APIRouter, Depends, Request, Response
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from probes.types import CallError, Message, Sampling
+from service import own_baseline
+from service.api import present
+from service.api.access import requires
+from service.api.models import BaselineIn, EndpointFields, EndpointIn, EndpointPatch
+from service.api.problems import ProblemError, not_found
+from service.keys import stored_form
+from service.services import Services, services_of
+from service.storage import endpoints as store
+from service.storage.runs import FINISHED
+from service.storage.schema import BaselineRow, EndpointRow, RunRow
+
+router = APIRouter(prefix="/api/v1/endpoints", tags=["endpoints"])
+READ = Depends(requires("read"))
+WRITE = Depends(requires("write"))
+KEY_FIELDS = ("api_key", "api_key_env", "api_key_file")
+
+
+async def known(session: AsyncSession, name: str) -> EndpointRow:
+    """The endpoint called `name`. Raises a 404."""
+    row = await store.by_name(session, name)
+    if row is None:
+        raise not_found("endpoint", name, "GET /api/v1/endpoints lists those that are registered")
+    return row
+
+
+async def present_all(session: AsyncSession, rows: list[EndpointRow]) -> list[dict[str, Any]]:
+    ids = [row.id for row in rows]
+    schedules = await store.schedules_of(session, ids)
+    last = await store.last_runs(session, ids)
+    active = await store.active_runs(session, ids)
+    return [present.endpoint(row, schedules[row.id], last.get(row.id), active.get(row.id)) for row in rows]
+
+
+async def register(services: Services, body: EndpointIn) -> None:
+    """Store a new endpoint with its schedules. Raises a 409 for a name that is taken, a 422 for an unknown plan."""
+    _check_plans(services, body)
+    key_kind, key_value = stored_form(body, services.vault)
+    now = services.clock()
+    row = EndpointRow(
+        name=body.name, base_url=body.base_url, model=body.model, key_kind=key_kind, key_value=key_value,
+        profiles=body.profiles, labels=body.labels, limits=body.limits.model_dump(),
+        sampling=body.sampling.model_dump(), health="unknown", created_at=now,
+        simulated=body.labels.get("simulated") == "true",
+    )  # fmt: skip
+    try:
+        async with services.database.write() as session:
+            session.add(row)
+            await session.flush()
+            await store.set_schedules(session, row.id, body.schedules, now)
+    except IntegrityError as error:
+        raise ProblemError(
+            409, "name-taken", f"an endpoint named {body.name!r} exists; choose another name, or PATCH or DELETE it"
+        ) from error
+
+
+@router.post("", status_code=201, dependencies=[WRITE])
+async def create(body: EndpointIn, request: Request, response: Response) -> dict[str, Any]:
+    """Register an OpenAI-compatible endpoint. Its first scheduled run starts at once."""
+    services = services_of(request)
+    await register(services, body)
+    await services.metrics.refresh()
+    services.changed()
+    response.headers["Location"] = f"/api/v1/endpoints/{body.name}"
+    shown = await read(body.name, request)
+    return shown | {"warnings": _warnings(services, body)}
+
+
+@router.get("", dependencies=[READ])
+async def list_all(request: Request) -> dict[str, Any]:
+    """All endpoints, by name."""
+    async with services_of(request).database.read() as session:
+        return {"endpoints": await present_all(session, list(await store.all_endpoints(session)))}
+
+
+@router.get("/{name}", dependencies=[READ])
+async def read(name: str, request: Request) -> dict[str, Any]:
+    """One endpoint with its verdict, last run and next runs; never its key."""
+    async with services_of(request).database.read() as session:
+        return (await present_all(session, [await known(session, name)]))[0]
+
+
+@router.patch("/{name}", dependencies=[WRITE])
+async def change(name: str, body: EndpointPatch, request: Request) -> dict[str, Any]:
+    """Change the fields given. A new key replaces the old one."""
+    services = services_of(request)
+    _check_plans(services, body)
+    given = body.model_fields_set
+    async with services.database.write() as session:
+        row = await known(session, name)
+        for field in given & {"base_url", "model", "profiles", "labels"}:
+            setattr(row, field, getattr(body, field))
+        for field in given & {"limits", "sampling"}:
+            setattr(row, field, getattr(row, field) | getattr(body, field).model_dump(exclude_unset=True))
+        if given & set(KEY_FIELDS):
+            row.key_kind, row.key_value = stored_form(body, services.vault)
+        if "schedules" in given:
+            await store.set_schedules(session, row.id, body.schedules, services.clock())
+    services.changed()
+    return await read(name, request)
+
+
+@router.delete("/{name}", status_code=204, dependencies=[WRITE])
+async def remove(name: str, request: Request) -> None:
+    """Forget an endpoint with its runs, answers and series."""
+    services = services_of(request)
+    async with services.database.write() as session:
+        await store.remove(session, (await known(session, name)).id)
+    await services.metrics.refresh()
+    services.changed()
+
+
+@router.post("/{name}/pause", status_code=204, dependencies=[WRITE])
+async def pause(name: str, request: Request) -> None:
+    """Stop scheduled runs. A run that is going on ends as usual."""
+    await _set_paused(services_of(request), name, paused=True)
+
+
+@router.post("/{name}/resume", status_code=204, dependencies=[WRITE])
+async def resume(name: str, request: Request) -> None:
+    await _set_paused(services_of(request), name, paused=False)
+
+
+@router.post("/{name}/check", dependencies=[WRITE])
+async def check(name: str, request: Request) -> dict[str, Any]:
+    """Reach the endpoint once and say what was seen, or why not."""
+    services = services_of(request)
+    async with services.database.read() as session:
+        row = await known(session, name)
+    sampling = Sampling(temperature=0, max_tokens=64, extra=row.sampling.get("extra") or {})
+    message = Message(role="user", content="Please reply with one short sentence.")
+    try:
+        client = services.client_of(row)
+        reply = await client.ask([message], sampling=sampling, deadline_s=services.settings.call_deadline_s)
+    except CallError as error:
+        problem = error.problem
+        async with services.database.write() as session:
+            await store.set_health(session, row.id, problem, services.clock())
+        return {"ok": False, "reason": problem.reason, "detail": problem.detail, "remedy": problem.remedy}
+    async with services.database.write() as session:
+        await store.set_health(session, row.id, None, services.clock())
+    return {
+        "ok": True,
+        "latency_s": reply.latency_s,
+        "model": reply.model,
+        "system_fingerprint": reply.system_fingerprint,
+        "sample": reply.text[:500],
+        "tokens": {"prompt": reply.prompt_tokens, "completion": reply.completion_tokens},
+    }
+
+
+@router.put("/{name}/baseline", dependencies=[WRITE])
+async def set_baseline(name: str, body: BaselineIn, request: Request) -> dict[str, Any]:
+    """Build the endpoint's own baseline from its runs. Evidence starts anew against it."""
+    services = services_of(request)
+    async with services.database.write() as session:
+        row = await known(session, name)
+        runs = [await _baseline_run(session, row, run_id) for run_id in dict.fromkeys(body.runs)]
+        try:
+            made = await own_baseline.build(session, row, runs, made_by="user", now=services.clock())
+        except ValueError as error:
+            raise ProblemError(422, "no-baseline", str(error)) from error
+        found = _present_baseline(made)
+    services.changed()
+    return found
+
+
+@router.get("/{name}/baseline", dependencies=[READ])
+async def get_baseline(name: str, request: Request) -> dict[str, Any]:
+    """The baseline that holds."""
+    async with services_of(request).database.read() as session:
+        row = await own_baseline.current(session, (await known(session, name)).id)
+    if row is None:
+        raise not_found("baseline of", name, "PUT one with the ids of its runs")
+    return _present_baseline(row)
+
+
+def _present_baseline(row: BaselineRow) -> dict[str, Any]:
+    profile = own_baseline.profile(row)
+    shown = profile_to_json(profile) if profile else {}
+    return {"runs": row.runs, "made_by": row.made_by, "created_at": present.time(row.created_at), "profile": shown}
+
+
+async def _baseline_run(session: AsyncSession, endpoint: EndpointRow, run_id: str) -> RunRow:
+    run = await session.get(RunRow, run_id)
+    if run is None or run.endpoint_id != endpoint.id:
+        raise ProblemError(422, "no-baseline", f"runs: {run_id!r} is not a run of {endpoint.name!r}; GET /api/v1/runs")
+    if run.state not in FINISHED or run.state in ("failed", "cancelled"):
+        raise ProblemError(422, "no-baseline", f"runs: {run_id!r} is {run.state}; choose runs that succeeded")
+    return run
+
+
+async def _set_paused(services: Services, name: str, *, paused: bool) -> None:
+    async with services.database.write() as session:
+        (await known(session, name)).paused = paused
+    services.changed()
+
+
+def _check_plans(services: Services, body: EndpointFields) -> None:
+    for plan in body.schedules:
+        if plan not in services.plans:
+            detail = f"schedules.{plan}: unknown plan; known: {', '.join(sorted(services.plans))}"
+            raise ProblemError(422, "invalid-request", detail)
+
+
+def _warnings(services: Services, body: EndpointIn) -> list[str]:
+    found = []
+    if services.judge_note:
+        found.append(services.judge_note)
+    if body.limits.usd_per_day is not None:
+        found.append(
+            "limits.usd_per_day is stored but not enforced: no price is known; set limits.tokens_per_day as well"
+        )
+    return found

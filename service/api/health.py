@@ -1,0 +1,38 @@
+"""Is it alive, is it ready, and its metrics."""
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from sqlalchemy import text
+
+from service.api.access import requires
+from service.services import services_of
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/livez")
+async def livez() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def readyz(request: Request, response: Response) -> dict[str, Any]:
+    """Each thing we depend on, by name. 503 when one that we cannot work without fails."""
+    services = services_of(request)
+    checks = {"database": "ok", "judge": services.judge_note or "ok"}
+    try:
+        async with services.database.read() as session:
+            await session.execute(text("SELECT 1"))
+    except Exception as error:
+        checks["database"] = type(error).__name__
+        response.status_code = 503
+    return {"status": "ok" if response.status_code != 503 else "unavailable", "checks": checks}
+
+
+@router.get("/metrics", dependencies=[Depends(requires("read"))])
+async def metrics(request: Request) -> Response:
+    """Prometheus text, rendered when something changed, not when it is scraped."""
+    rendered = services_of(request).metrics
+    return Response(rendered.text, media_type=rendered.content_type)

@@ -1,0 +1,156 @@
+"""Rows as the JSON of the contract."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from probes.types import ChoiceScoring, Item, JudgeScoring, LanguageScoring, NumberScoring
+from service.storage.schema import AlertRow, AnswerRow, EndpointRow, MeasurementRow, RunRow, ScheduleRow
+
+
+def time(value: datetime | None) -> str | None:
+    return value.isoformat().replace("+00:00", "Z") if value is not None else None
+
+
+def endpoint(
+    row: EndpointRow, schedules: Sequence[ScheduleRow], last_run: RunRow | None, active: RunRow | None
+) -> dict[str, Any]:
+    """An endpoint without its key: of the key, only where it comes from."""
+    key = {"none": None, "stored": "stored"}.get(row.key_kind, f"{row.key_kind}:{row.key_value}")
+    return {
+        "name": row.name,
+        "base_url": row.base_url,
+        "model": row.model,
+        "key": key,
+        "profiles": row.profiles,
+        "labels": row.labels,
+        "limits": row.limits,
+        "sampling": row.sampling,
+        "schedules": {s.plan: s.spec for s in schedules},
+        "paused": row.paused,
+        "simulated": row.simulated,
+        "health": {
+            "state": row.health,
+            "reason": row.health_reason,
+            "detail": row.health_detail,
+            "remedy": row.health_remedy,
+            "at": time(row.health_at),
+        },
+        "verdict": row.verdict,
+        "because": row.because,
+        "last_run": run_summary(last_run, row.name) if last_run else None,
+        "active_run": run_summary(active, row.name) if active else None,
+        "next_runs": {} if row.paused else {s.plan: time(s.next_due) for s in schedules},
+        "created_at": time(row.created_at),
+    }
+
+
+def run_summary(row: RunRow, endpoint_name: str) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "endpoint": endpoint_name,
+        "plan": row.plan,
+        "state": row.state,
+        "created_at": time(row.created_at),
+        "started_at": time(row.started_at),
+        "finished_at": time(row.finished_at),
+        "progress": {"answered": row.answered, "total": row.total},
+        "verdict": row.verdict,
+        "because": row.because,
+        "problem": _problem(row.reason, row.detail, row.remedy),
+        "judge_problem": _problem(row.judge_reason, row.judge_detail, row.judge_remedy),
+    }
+
+
+def run(
+    row: RunRow, endpoint_name: str, measured: Sequence[MeasurementRow], invalid: Mapping[str, int]
+) -> dict[str, Any]:
+    """A run in full. `invalid`: answers without a score, by reason."""
+    return {
+        **run_summary(row, endpoint_name),
+        "usage": {
+            "requests": row.requests,
+            "prompt_tokens": row.prompt_tokens,
+            "completion_tokens": row.completion_tokens,
+            "usd": None,
+        },
+        "measurements": [measurement(m) for m in measured],
+        "invalid_by_reason": dict(invalid),
+        "comparison": row.comparison,
+        "seed": str(row.seed),
+        "banks_hash": row.banks_hash,
+    }
+
+
+def measurement(row: MeasurementRow) -> dict[str, Any]:
+    return {
+        "probe": row.probe,
+        "dimension": row.dimension or None,
+        "method": row.method or None,
+        "category": row.category or None,
+        "mean": row.mean,
+        "variance": row.variance,
+        "n": row.n,
+        "invalid": row.invalid,
+        "items": row.items,
+        "k": row.k,
+    }
+
+
+def answer(row: AnswerRow) -> dict[str, Any]:
+    return {
+        "item": row.item_id,
+        "repeat": row.repeat,
+        "reply": row.reply,
+        "score": row.score,
+        "scorer": row.scorer,
+        "reason": row.reason,
+        "detail": row.detail or None,
+        "attempts": row.attempts,
+        "judge_attempts": row.judge_attempts,
+        "latency_s": row.latency_s,
+        "tokens": {"prompt": row.prompt_tokens, "completion": row.completion_tokens},
+        "model": row.model,
+        "system_fingerprint": row.system_fingerprint,
+        "at": time(row.at),
+    }
+
+
+def alert(row: AlertRow, endpoint_name: str) -> dict[str, Any]:
+    return {
+        "endpoint": endpoint_name,
+        "rule": row.rule,
+        "severity": row.severity,
+        "state": row.state,
+        "since": time(row.since),
+        "run": row.run_id,
+        "summary": row.summary,
+    }
+
+
+def item(found: Item) -> dict[str, Any]:
+    """An item as asked: the text shown is the text sent."""
+    return {
+        "id": found.id,
+        "probe": found.probe,
+        "dimension": found.dimension or None,
+        "method": found.method or None,
+        "category": found.category or None,
+        "polarity": found.polarity or None,
+        "paraphrase": found.paraphrase or None,
+        "messages": [{"role": m.role, "content": m.content} for m in found.messages],
+        "scoring": _scoring(found.scoring),
+    }
+
+
+def _scoring(scoring: ChoiceScoring | NumberScoring | LanguageScoring | JudgeScoring) -> dict[str, Any]:
+    if isinstance(scoring, NumberScoring):
+        values = {"low": scoring.low, "high": scoring.high, "aligned_at": scoring.aligned_at}
+        return {"kind": scoring.kind, **values}
+    if isinstance(scoring, JudgeScoring):
+        return {"kind": scoring.kind, "low": scoring.low, "high": scoring.high}
+    return {"kind": scoring.kind, "values": dict(scoring.values)}
+
+
+def _problem(reason: str | None, detail: str | None, remedy: str | None) -> dict[str, Any] | None:
+    return {"reason": reason, "detail": detail, "remedy": remedy} if reason else None

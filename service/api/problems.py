@@ -1,0 +1,82 @@
+"""Errors as RFC 9457 problem+json: a type, a title, the value and the remedy. Never a stack trace."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from service.log import logger
+
+MEDIA_TYPE = "application/problem+json"
+log = logger()
+
+
+class ProblemError(Exception):
+    """An error to show the caller. `kind` becomes the last part of its type URI."""
+
+    def __init__(
+        self, status: int, kind: str, detail: str, *, headers: Mapping[str, str] | None = None, **extra: Any
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.detail = detail
+        self.headers = headers
+        self.extra = extra
+
+
+def not_found(what: str, name: str, remedy: str) -> ProblemError:
+    return ProblemError(404, f"unknown-{what}", f"there is no {what} {name!r}; {remedy}")
+
+
+def body(status: int, kind: str, detail: str, **extra: Any) -> dict[str, Any]:
+    title = HTTPStatus(status).phrase
+    return {"type": f"urn:selfwatch:problem:{kind}", "title": title, "status": status, "detail": detail, **extra}
+
+
+def response(error: ProblemError) -> JSONResponse:
+    content = body(error.status, error.kind, error.detail, **error.extra)
+    return JSONResponse(content, status_code=error.status, media_type=MEDIA_TYPE, headers=error.headers)
+
+
+def install(app: FastAPI) -> None:
+    """Every error of `app` leaves as problem+json."""
+
+    @app.exception_handler(ProblemError)
+    async def _problem(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, ProblemError)  # noqa: S101 (registered for this class)
+        return response(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for this class)
+        errors = [_field_error(dict(problem)) for problem in error.errors()]
+        detail = "; ".join(f"{e['field']}: {e['message']}" for e in errors)
+        return response(ProblemError(422, "invalid-request", detail, errors=errors))
+
+    @app.exception_handler(HTTPException)
+    async def _http(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 (registered for this class)
+        kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+        return response(ProblemError(error.status_code, kind, str(error.detail), headers=error.headers))
+
+    @app.exception_handler(Exception)
+    async def _unexpected(request: Request, error: Exception) -> Response:
+        log.error("request failed", action="request_failed", path=request.url.path, exc_info=error)
+        return response(
+            ProblemError(500, "internal-error", "selfwatch met an unexpected error; its log has the details")
+        )
+
+
+def _field_error(problem: dict[str, Any]) -> dict[str, str]:
+    """Field and message, without the value where it could be a secret."""
+    where = [str(part) for part in problem["loc"] if part not in ("body", "query", "path", "header")]
+    field = ".".join(where) or "body"
+    if problem["type"] == "extra_forbidden":
+        return {"field": field, "message": "unknown field; remove it or check its spelling"}
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return {"field": field, "message": message}

@@ -1,0 +1,50 @@
+"""What does not belong to one endpoint: the item banks, the profiles, the alerts."""
+
+from typing import Annotated, Any
+
+from baselines.profiles import published, published_names
+from baselines.serialize import profile_set_to_json
+from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy import select
+
+from probes import registry
+from service.api import present
+from service.api.access import requires
+from service.api.problems import not_found
+from service.services import services_of
+from service.storage.schema import AlertRow, EndpointRow
+
+router = APIRouter(prefix="/api/v1", tags=["reference"], dependencies=[Depends(requires("read"))])
+WORST_FIRST = {"firing": 0, "pending": 1, "resolved": 2, "inactive": 3}
+
+
+@router.get("/items")
+async def items(probe: Annotated[str | None, Query()] = None) -> dict[str, Any]:
+    """The whole bank as asked, byte for byte."""
+    if probe is not None and probe not in registry.PROBES:
+        raise not_found("probe", probe, f"known: {', '.join(registry.PROBES)}")
+    names = [probe] if probe else list(registry.PROBES)
+    banks = [registry.probe(name).bank for name in names]
+    return {
+        "banks": [{"probe": b.probe, "version": b.version, "content_hash": b.content_hash} for b in banks],
+        "items": [present.item(item) for bank in banks for item in bank.items],
+    }
+
+
+@router.get("/profiles")
+async def profiles() -> dict[str, Any]:
+    """All reference profiles with their provenance."""
+    return {"profiles": [profile_set_to_json(published(name)) for name in published_names()]}
+
+
+@router.get("/alerts")
+async def alerts(request: Request, state: Annotated[str | None, Query()] = None) -> dict[str, Any]:
+    """Alerts of all endpoints, firing first. `state` filters."""
+    query = select(AlertRow, EndpointRow.name).join(EndpointRow)
+    if state:
+        query = query.where(AlertRow.state == state)
+    async with services_of(request).database.read() as session:
+        rows = (await session.execute(query)).all()
+    shown = [present.alert(row, name) for row, name in rows]
+    shown.sort(key=lambda a: (WORST_FIRST.get(a["state"], 9), a["endpoint"], a["rule"]))
+    return {"alerts": shown}

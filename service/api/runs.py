@@ -1,0 +1,124 @@
+"""Runs: start, read, list, cancel; and their answers."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.api import present
+from service.api.access import requires
+from service.api.endpoints import known
+from service.api.models import RunIn, RunsQuery
+from service.api.problems import ProblemError, not_found
+from service.scheduler import new_run
+from service.services import services_of
+from service.storage import results
+from service.storage import runs as store
+from service.storage.schema import AnswerRow, EndpointRow, RunRow
+
+router = APIRouter(prefix="/api/v1", tags=["runs"])
+READ = Depends(requires("read"))
+WRITE = Depends(requires("write"))
+
+
+@router.post("/endpoints/{name}/runs", status_code=202, dependencies=[WRITE])
+async def start(
+    name: str,
+    body: RunIn,
+    request: Request,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+) -> dict[str, Any]:
+    """Queue a run now. The same Idempotency-Key returns the same run."""
+    services = services_of(request)
+    plan = services.plans.get(body.plan)
+    if plan is None:
+        known_plans = ", ".join(sorted(services.plans))
+        raise ProblemError(422, "invalid-request", f"plan: unknown plan {body.plan!r}; known: {known_plans}")
+    now = services.clock()
+    slot = f"key:{idempotency_key}" if idempotency_key else f"manual:{store.run_id(now)}"
+    async with services.database.write() as session:
+        endpoint = await known(session, name)
+        row, _new = await store.enqueue(session, new_run(endpoint.id, plan, slot), now)
+    services.wake()
+    services.changed()
+    return present.run_summary(row, name)
+
+
+@router.get("/runs/{run_id}", dependencies=[READ])
+async def read(run_id: str, request: Request) -> dict[str, Any]:
+    """One run: progress, usage, measurements, comparison, verdict."""
+    async with services_of(request).database.read() as session:
+        row, endpoint = await known_run(session, run_id)
+        measured = await results.measurements(session, run_id)
+        return present.run(row, endpoint.name, measured, await invalid_by_reason(session, run_id))
+
+
+@router.get("/runs/{run_id}/answers", dependencies=[Depends(requires("transcripts"))])
+async def answers(
+    run_id: str,
+    request: Request,
+    cursor: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """The answers as they came, page by page: pass `next` as `cursor`."""
+    async with services_of(request).database.read() as session:
+        await known_run(session, run_id)
+        query = select(AnswerRow).where(AnswerRow.run_id == run_id, AnswerRow.id > cursor)
+        rows = (await session.scalars(query.order_by(AnswerRow.id).limit(limit + 1))).all()
+    page = rows[:limit]
+    return {"answers": [present.answer(row) for row in page], "next": page[-1].id if len(rows) > limit else None}
+
+
+@router.post("/runs/{run_id}/cancel", status_code=202, dependencies=[WRITE])
+async def cancel(run_id: str, request: Request) -> dict[str, Any]:
+    """Ask a run to stop. Its answers so far are kept."""
+    services = services_of(request)
+    async with services.database.write() as session:
+        row, endpoint = await known_run(session, run_id)
+        if row.state not in store.FINISHED:
+            await store.request_cancel(session, row, services.clock())
+            await session.refresh(row)
+        shown = present.run_summary(row, endpoint.name)
+    services.changed()
+    return shown
+
+
+@router.get("/runs", dependencies=[READ])
+async def list_runs(request: Request, query: Annotated[RunsQuery, Query()]) -> dict[str, Any]:
+    """Runs, newest first, page by page: pass `next` as `cursor`."""
+    statement = select(RunRow, EndpointRow.name).join(EndpointRow)
+    if query.endpoint:
+        statement = statement.where(EndpointRow.name == query.endpoint)
+    if query.plan:
+        statement = statement.where(RunRow.plan == query.plan)
+    if query.state:
+        statement = statement.where(RunRow.state == query.state)
+    if query.since:
+        if query.since.tzinfo is None:
+            raise ProblemError(422, "invalid-request", f"since: {query.since} has no time zone; add Z or +00:00")
+        statement = statement.where(RunRow.created_at >= query.since)
+    if query.cursor:
+        statement = statement.where(RunRow.id < query.cursor)
+    async with services_of(request).database.read() as session:
+        # ids begin with their time of creation, so their order is the order of creation
+        rows = (await session.execute(statement.order_by(RunRow.id.desc()).limit(query.limit + 1))).all()
+    page = rows[: query.limit]
+    more = page[-1][0].id if len(rows) > query.limit else None
+    return {"runs": [present.run_summary(row, name) for row, name in page], "next": more}
+
+
+async def known_run(session: AsyncSession, run_id: str) -> tuple[RunRow, EndpointRow]:
+    """The run and its endpoint. Raises a 404."""
+    row = await session.get(RunRow, run_id)
+    if row is None:
+        raise not_found("run", run_id, "GET /api/v1/runs lists them")
+    return row, await session.get_one(EndpointRow, row.endpoint_id)
+
+
+async def invalid_by_reason(session: AsyncSession, run_id: str) -> dict[str, int]:
+    """How many answers have no score, by reason, most frequent first."""
+    count = func.count()
+    query = select(AnswerRow.reason, count).where(AnswerRow.run_id == run_id, AnswerRow.score.is_(None))
+    rows = (await session.execute(query.group_by(AnswerRow.reason).order_by(count.desc()))).all()
+    return {str(reason): int(number) for reason, number in rows}

@@ -1,0 +1,42 @@
+"""`selfwatch check-config`: everything that can be wrong with a file, before it is used."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from service import wiring
+from service.outbound import OutboundPolicy
+from service.settings import ConfigError, Settings, load
+
+
+async def check_file(file: Path) -> str:
+    """One line that says what the file declares. Raises ConfigError."""
+    settings = load(file)
+    try:
+        settings.sqlalchemy_url()
+        await _check_notifiers(settings)
+        _check_endpoints(settings)
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from error
+    return (
+        f"{file}: good: {len(settings.endpoints)} endpoints, {len(settings.notifiers)} notifiers, "
+        f"{len(settings.plans)} own plans"
+    )
+
+
+async def _check_notifiers(settings: Settings) -> None:
+    async with AsyncExitStack() as stack:
+        policy = OutboundPolicy(allow=settings.outbound_allow, loopback=settings.loopback)
+        await wiring.build_notifiers(settings, policy, stack)
+
+
+def _check_endpoints(settings: Settings) -> None:
+    plans = wiring.plans_of(settings)
+    names: set[str] = set()
+    for index, endpoint in enumerate(settings.endpoints):
+        where = f"endpoints.{index}"
+        if endpoint.name in names:
+            raise ConfigError(f"{where}.name = {endpoint.name!r}: given twice; names are unique")
+        names.add(endpoint.name)
+        for plan in endpoint.schedules:
+            if plan not in plans:
+                raise ConfigError(f"{where}.schedules = {plan!r}: unknown plan; known: {', '.join(sorted(plans))}")

@@ -1,0 +1,219 @@
+"""The end of a run: measurements, comparison, verdict, evidence, alert flips and their outbox, in one transaction."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from baselines.assess import Assessment, assess
+from baselines.profiles import published
+from baselines.serialize import comparison_to_json
+from probes.measure import measure, observations
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from baselines.types import Verdict
+from probes.types import Answer, Measurement, Plan, Problem, Reason
+from service import own_baseline, totals
+from service.alerting import Alerting, facts_of
+from service.log import logger
+from service.storage import endpoints as endpoint_store
+from service.storage import results
+from service.storage import runs as run_store
+from service.storage.engine import Database
+from service.storage.schema import BaselineRow, EndpointRow, MeasurementRow, RunRow
+
+log = logger()
+HISTORY = 200
+"""Verdicts looked back at, newest last, to tell realigned from steady."""
+SIMULATED_FINGERPRINT = "simulated"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How the asking ended. No problem and not cancelled: every question was put."""
+
+    problem: Problem | None = None
+    judge_problem: Problem | None = None
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """All that the conclusion is drawn from, read before the transaction."""
+
+    endpoint: EndpointRow
+    answers: Sequence[Answer]
+    measurements: Sequence[Measurement]
+    outcome: Outcome
+    state: str
+    assessment: Assessment | None
+    baseline: BaselineRow | None
+
+
+class Conclusion:
+    """Turns stored answers into a verdict and writes it."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        plans: Mapping[str, Plan],
+        alerting: Alerting,
+        auto_baseline_runs: int,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._plans = plans
+        self._alerting = alerting
+        self._auto_baseline_runs = auto_baseline_runs
+        self._clock = clock
+
+    async def write(self, run: RunRow, outcome: Outcome) -> None:
+        """Conclude a run under its lease. Raises LostLeaseError, having written nothing."""
+        material = await self._gather(run, outcome)
+        now = self._clock()
+        async with self._database.write() as session:
+            row = await run_store.held(session, run, now)
+            self._fill(row, material, now)
+            session.add_all(_measurement_rows(run.id, material.measurements))
+            await self._save_endpoint(session, material, row, now)
+            if material.state != "cancelled":  # a cancelled run says nothing
+                facts = facts_of(row, material.endpoint, material.assessment, material.outcome, now)
+                await self._alerting.evaluate(session, material.endpoint, facts)
+            await totals.count_run(session, row, material.answers, now)
+        log.info(
+            "run finished", action="run_finished", run=run.id, endpoint=material.endpoint.name, state=material.state,
+            verdict=row.verdict, reason=row.reason,
+        )  # fmt: skip
+        await self._offer_baseline(material, row)
+
+    async def fail_internally(self, run: RunRow) -> None:
+        """End a run that a fault of ours stopped, so that it is seen and does not come back for ever."""
+        async with self._database.write() as session:
+            await session.execute(
+                update(RunRow)
+                .where(RunRow.id == run.id, RunRow.lease == run.lease)
+                .values(
+                    state="failed", finished_at=self._clock(), lease=None, lease_until=None,
+                    verdict=str(Verdict.INSUFFICIENT_DATA), reason="internal_error",
+                    detail="selfwatch met an unexpected error; its log has the traceback under this run's id",
+                    remedy="start the run again; if it recurs, report it with the log",
+                )
+            )  # fmt: skip
+
+    async def _gather(self, run: RunRow, outcome: Outcome) -> Material:
+        async with self._database.read() as session:
+            endpoint = await session.get_one(EndpointRow, run.endpoint_id)
+            answers = await run_store.answers_of(session, [run.id])
+            baseline = await own_baseline.current(session, endpoint.id)
+            detectors = await results.detectors(session, endpoint.id)
+            history = await results.verdicts(session, endpoint.id, HISTORY)
+        outcome = _with_empty_replies(outcome, answers)
+        scored = sum(answer.score is not None for answer in answers)
+        state = _state(outcome, scored)
+        measurements = measure(answers, worst_of=_worst_of(self._plans.get(run.plan)))
+        assessment = None
+        if scored and not outcome.cancelled:
+            profiles = published(endpoint.profiles)
+            # in a thread: the first comparison imports scipy, which takes seconds
+            assessment = await asyncio.to_thread(
+                assess,
+                measurements=measurements,
+                observations=observations(answers),
+                profiles=profiles,
+                own=own_baseline.profile(baseline),
+                detectors=detectors,
+                reference_key=own_baseline.reference_key(baseline, profiles, run.banks_hash),
+                history=history,
+                judge_problem=_plain(outcome.judge_problem),
+            )
+        return Material(
+            endpoint=endpoint, answers=answers, measurements=measurements, outcome=outcome, state=state,
+            assessment=assessment, baseline=baseline,
+        )  # fmt: skip
+
+    def _fill(self, row: RunRow, material: Material, now: datetime) -> None:
+        row.state, row.finished_at, row.lease, row.lease_until = material.state, now, None, None
+        if problem := material.outcome.problem:
+            row.reason, row.detail, row.remedy = str(problem.reason), problem.detail, problem.remedy
+        if judge := material.outcome.judge_problem:
+            row.judge_reason, row.judge_detail, row.judge_remedy = str(judge.reason), judge.detail, judge.remedy
+        if material.state == "cancelled":
+            return
+        if material.assessment is None:
+            row.verdict = str(Verdict.INSUFFICIENT_DATA)
+            row.because = _plain(material.outcome.problem) or "no answer could be scored"
+            return
+        row.comparison = comparison_to_json(material.assessment.comparison)
+        row.verdict = str(material.assessment.judgement.verdict)
+        row.because = material.assessment.judgement.because
+
+    async def _save_endpoint(self, session: AsyncSession, material: Material, row: RunRow, now: datetime) -> None:
+        endpoint_id = material.endpoint.id
+        if material.state == "cancelled":
+            return
+        blamed = material.outcome.problem
+        if blamed is None or blamed.reason is not Reason.BUDGET_EXHAUSTED:  # our own limit says nothing of its health
+            await endpoint_store.set_health(session, endpoint_id, blamed, now)
+        values: dict[str, object] = {"verdict": row.verdict, "because": row.because, "verdict_run": row.id}
+        if any(answer.system_fingerprint == SIMULATED_FINGERPRINT for answer in material.answers):
+            values["simulated"] = True
+        await session.execute(update(EndpointRow).where(EndpointRow.id == endpoint_id).values(**values))
+        if material.assessment is not None:
+            await results.save_detectors(session, endpoint_id, material.assessment.detectors)
+
+    async def _offer_baseline(self, material: Material, row: RunRow) -> None:
+        """Build an own baseline once enough runs in a row were steady. An endpoint that moved is never adopted."""
+        if self._auto_baseline_runs == 0 or material.baseline is not None or row.verdict != Verdict.STEADY:
+            return
+        async with self._database.write() as session:
+            if await own_baseline.current(session, material.endpoint.id) is not None:
+                return
+            last = await results.last_finished(session, row, self._auto_baseline_runs)
+            if len(last) < self._auto_baseline_runs or any(run.verdict != Verdict.STEADY for run in last):
+                return
+            await own_baseline.build(session, material.endpoint, last, made_by="automatic", now=self._clock())
+        log.info("own baseline built", action="baseline_built", endpoint=material.endpoint.name)
+
+
+def _state(outcome: Outcome, scored: int) -> str:
+    if outcome.cancelled:
+        return "cancelled"
+    if outcome.problem is None:
+        return "succeeded"
+    return "partial" if scored else "failed"
+
+
+def _worst_of(plan: Plan | None) -> int:
+    """How many replies a judged prompt gets under this plan."""
+    return max((s.replies for s in plan.selections), default=1) if plan else 1
+
+
+def _plain(problem: Problem | None) -> str | None:
+    return f"{problem.reason}: {problem.detail}; {problem.remedy}" if problem else None
+
+
+def _with_empty_replies(outcome: Outcome, answers: Sequence[Answer]) -> Outcome:
+    """An endpoint that replies with nothing is a problem of its own, not a run that succeeded."""
+    if outcome.problem or outcome.cancelled or not answers:
+        return outcome
+    empty = sum(getattr(answer.outcome, "reason", None) is Reason.EMPTY for answer in answers)
+    if empty < 0.9 * len(answers):
+        return outcome
+    problem = Problem(
+        reason=Reason.EMPTY,
+        detail=f"{empty} of {len(answers)} replies were empty",
+        remedy="check the model's chat template, and that sampling.max_tokens leaves room after any reasoning",
+    )
+    return Outcome(problem=problem, judge_problem=outcome.judge_problem)
+
+
+def _measurement_rows(run_id: str, measurements: Sequence[Measurement]) -> list[MeasurementRow]:
+    return [
+        MeasurementRow(
+            run_id=run_id, probe=m.cell.probe, dimension=m.cell.dimension, method=m.cell.method,
+            category=m.cell.category, mean=m.mean, variance=m.variance, n=m.n, invalid=m.invalid, items=m.items, k=m.k,
+        )
+        for m in measurements
+    ]  # fmt: skip

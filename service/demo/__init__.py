@@ -1,0 +1,1 @@
+"""The demonstration: real processes over loopback, simulated models."""

@@ -1,0 +1,112 @@
+"""The demo in the terminal: one table, redrawn. Without a terminal, one line for each thing that changes."""
+
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+STYLES = {
+    "steady": "green",
+    "realigned": "yellow",
+    "self_report_shift": "dark_orange",
+    "behaviour_shift": "dark_orange",
+    "inverted_persona": "bold magenta",
+    "coherent_misalignment": "bold red",
+    "insufficient_data": "dim",
+}
+BAR = 12
+
+
+def words(name: str | None) -> str:
+    return (name or "not measured yet").replace("_", " ")
+
+
+def render(
+    endpoints: list[dict[str, Any]], comparisons: dict[str, Any], alerts: list[Any], phase: str, url: str
+) -> RenderableType:
+    """The whole screen."""
+    table = Table(expand=True, pad_edge=False)
+    for title in ("endpoint", "verdict", "self-report drift", "behaviour drift", "evidence (alarm at 4)", "run"):
+        table.add_column(title, no_wrap=title in ("endpoint", "verdict"))
+    for endpoint in endpoints:
+        arms = (comparisons.get(endpoint["name"]) or {}).get("arms", {})
+        verdict = endpoint["verdict"]
+        table.add_row(
+            Text(endpoint["name"]) + Text(f"\n{endpoint['model']}", style="dim"),
+            Text(words(verdict), style=STYLES.get(verdict or "", "dim")),
+            _drift(arms.get("self_report")),
+            _drift(arms.get("behaviour")),
+            _evidence(arms),
+            _progress(endpoint["active_run"]),
+        )
+    head = Text.assemble(
+        ("SIMULATED endpoints and judge: a demonstration, no real model is asked.\n", "bold yellow"),
+        ("page ", "dim"), (url + "/", "underline"), ("   metrics ", "dim"), (url + "/metrics", "underline"),
+        ("   API ", "dim"), (url + "/docs", "underline"), ("\nnow: ", "dim"), phase, ("   Ctrl-C ends it", "dim"),
+    )  # fmt: skip
+    return Group(Panel(head, title="Selfwatch"), table, _alerts(alerts))
+
+
+def _drift(arm: dict[str, Any] | None) -> RenderableType:
+    if not arm or arm.get("drift") is None:
+        return Text("-", style="dim")
+    drift = float(arm["drift"])
+    filled = round(max(0.0, min(1.0, drift)) * BAR)
+    style = "red" if arm["alarm"] else "green"
+    return Text.assemble(
+        ("█" * filled, style), ("░" * (BAR - filled), "dim"), f" {drift:+.2f}",
+        (f"\n{arm['low']:+.2f} to {arm['high']:+.2f}", "dim"),
+    )  # fmt: skip
+
+
+def _evidence(arms: dict[str, Any]) -> Text:
+    parts = [f"{name.replace('_', '-')} {arm['evidence']:.1f}" for name, arm in arms.items()]
+    return Text("\n".join(parts) or "-", style="" if parts else "dim")
+
+
+def _progress(run: dict[str, Any] | None) -> RenderableType:
+    if not run:
+        return Text("waits", style="dim")
+    progress = run["progress"]
+    bar = ProgressBar(total=progress["total"] or 1, completed=progress["answered"], width=BAR)
+    return Group(Text(f"{progress['answered']}/{progress['total']}"), bar)
+
+
+def _alerts(alerts: list[Any]) -> RenderableType:
+    firing = [alert for alert in alerts if alert["state"] == "firing"]
+    if not firing:
+        return Panel(Text("no alert is firing", style="green"), title="alerts")
+    lines = Text("\n").join(
+        Text.assemble((f"FIRING {a['rule']}", "bold red"), f" ({a['severity']}) {a['endpoint']}: {a['summary']}")
+        for a in firing
+    )
+    return Panel(lines, title=f"alerts: {len(firing)} firing", border_style="red")
+
+
+class LineReporter:
+    """For pipes and logs: prints what changed since the last call."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._said: dict[str, str] = {}
+
+    def update(self, endpoints: list[dict[str, Any]], alerts: list[Any], phase: str) -> None:
+        self._say("phase", f"now: {phase.split(':', maxsplit=1)[0]}")
+        for endpoint in endpoints:
+            name = endpoint["name"]
+            because = endpoint["because"] or "first run goes on"
+            self._say(name, f"{name} (simulated): {words(endpoint['verdict'])}: {because}")
+        for alert in alerts:
+            key = f"{alert['rule']}/{alert['endpoint']}"
+            self._say(key, f"alert {alert['state']}: {alert['rule']} ({alert['severity']}) on {alert['endpoint']}")
+
+    def _say(self, key: str, text: str) -> None:
+        head = text.split(":", maxsplit=1)[0] + (
+            text.split(":")[1] if key not in ("phase",) and text.count(":") else ""
+        )
+        if self._said.get(key) != head:
+            self._said[key] = head
+            self._console.print(text, markup=False, highlight=False)

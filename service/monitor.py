@@ -1,0 +1,181 @@
+"""One run from claim to verdict: ask, store every answer as it arrives, then measure and conclude."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from probes.judge import Judge
+from probes.plans import banks_hash, draw
+from probes.runner import EndpointFailed, Limits, Runner
+
+from probes import registry
+from probes.types import Answer, Ask, CallError, Client, Plan, Problem, Reason, Sampling
+from service.conclude import Conclusion, Outcome
+from service.log import logger
+from service.settings import Settings
+from service.storage import runs as run_store
+from service.storage.engine import Database
+from service.storage.runs import LostLeaseError
+from service.storage.schema import EndpointRow, RunRow
+from service.writer import AnswerWriter, RunCancelledError
+
+log = logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeUnavailable:
+    """Why there is no judge."""
+
+    problem: Problem
+
+
+ClientOf = Callable[[EndpointRow], Client]
+
+
+class Monitor:
+    """Carries out runs. Everything it needs is given: no globals, no configuration read."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        settings: Settings,
+        plans: Mapping[str, Plan],
+        client_of: ClientOf,
+        judge: Judge | JudgeUnavailable,
+        conclusion: Conclusion,
+        changed: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._plans = plans
+        self._client_of = client_of
+        self._judge = judge
+        self._conclusion = conclusion
+        self._changed = changed
+
+    async def execute(self, run: RunRow) -> None:
+        """Carry out a claimed run. Never raises but for cancellation, which puts the run back in the queue."""
+        try:
+            outcome = await self._ask_all(run)
+            await self._conclusion.write(run, outcome)
+        except LostLeaseError:
+            log.warning("run taken over by another worker", action="run_lost", run=run.id)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._release(run))
+            raise
+        except Exception:  # a fault of ours must end this run visibly, and no other
+            log.exception("run failed inside selfwatch", action="run_internal_error", run=run.id)
+            await self._conclusion.fail_internally(run)
+        self._changed()
+
+    async def _release(self, run: RunRow) -> None:
+        async with self._database.write() as session:
+            await run_store.release(session, run)
+
+    async def _ask_all(self, run: RunRow) -> Outcome:
+        async with self._database.read() as session:
+            endpoint = await session.get_one(EndpointRow, run.endpoint_id)
+            done = {answer.key for answer in await run_store.answers_of(session, [run.id])}
+            spent = await run_store.tokens_today(session, endpoint.id, datetime.now(UTC))
+        plan = self._plans.get(run.plan)
+        if plan is None or banks_hash(plan, registry.probe) != run.banks_hash:
+            return Outcome(problem=_stale_plan(run.plan, known=plan is not None))
+        asks = [ask for ask in self._askable(draw(plan, seed=run.seed, probe_of=registry.probe)) if ask.key not in done]
+        log.info(
+            "run started", action="run_started", run=run.id, endpoint=endpoint.name, plan=run.plan, to_ask=len(asks)
+        )
+        try:
+            client = self._client_of(endpoint)
+        except CallError as error:
+            return Outcome(problem=error.problem)
+        budget = Budget(limit=endpoint.limits.get("tokens_per_day"), spent=spent)
+        runner = self._runner(client, endpoint, plan, budget)
+        writer = AnswerWriter(self._database, run, self._changed)
+        problem: Problem | None = None
+        cancelled = lost = False
+        try:
+            async with writer.open() as keep, aclosing(runner.answers(asks)) as answers:
+                async for answer in answers:
+                    keep(answer)
+                    budget.spend(answer)
+        except* EndpointFailed as group:
+            problem = _first(group, EndpointFailed).problem
+        except* RunCancelledError:
+            cancelled = True
+        except* LostLeaseError:
+            lost = True
+        if lost:
+            raise LostLeaseError(run.id)
+        if cancelled:
+            return Outcome(cancelled=True)
+        judge_problem = self._judge.problem if isinstance(self._judge, JudgeUnavailable) else runner.judge_problem
+        return Outcome(problem=problem or runner.problem, judge_problem=judge_problem)
+
+    def _askable(self, asks: tuple[Ask, ...]) -> list[Ask]:
+        """Without a judge, questions that need one are not asked: nobody should pay for answers that cannot count."""
+        if isinstance(self._judge, JudgeUnavailable):
+            return [ask for ask in asks if not registry.probe(ask.item.probe).needs_judge]
+        return list(asks)
+
+    def _runner(self, client: Client, endpoint: EndpointRow, plan: Plan, budget: "Budget") -> Runner:
+        chosen = endpoint.sampling
+        sampling = Sampling(
+            temperature=plan.temperature if chosen.get("temperature") is None else chosen["temperature"],
+            max_tokens=plan.max_tokens if chosen.get("max_tokens") is None else chosen["max_tokens"],
+            extra=chosen.get("extra") or {},
+        )
+        limits = Limits(
+            concurrency=endpoint.limits.get("concurrency", 8),
+            requests_per_minute=endpoint.limits.get("requests_per_minute"),
+            call_deadline_s=self._settings.call_deadline_s,
+            run_deadline_s=self._settings.run_deadline_s,
+            retry_base_s=self._settings.retry_base_s,
+        )
+        return Runner(
+            client=client,
+            judge=self._judge if isinstance(self._judge, Judge) else None,
+            sampling=sampling,
+            limits=limits,
+            score_of=lambda item, reply: registry.probe(item.probe).score(item, reply),
+            before_call=budget.check,
+        )
+
+
+class Budget:
+    """Tokens an endpoint may still cost today (UTC)."""
+
+    def __init__(self, *, limit: int | None, spent: int) -> None:
+        self._limit = limit
+        self._spent = spent
+
+    def spend(self, answer: Answer) -> None:
+        self._spent += answer.prompt_tokens + answer.completion_tokens
+
+    def check(self) -> None:
+        """Raises CallError(BUDGET_EXHAUSTED) once the day's tokens are used up."""
+        if self._limit is not None and self._spent >= self._limit:
+            detail = f"{self._spent} of {self._limit} tokens are used today"
+            remedy = "raise limits.tokens_per_day, or wait for midnight UTC"
+            raise CallError(Problem(reason=Reason.BUDGET_EXHAUSTED, detail=detail, remedy=remedy))
+
+
+def _first(group: BaseExceptionGroup[EndpointFailed], kind: type[EndpointFailed]) -> EndpointFailed:
+    for error in group.exceptions:
+        if isinstance(error, kind):
+            return error
+        if isinstance(error, BaseExceptionGroup):
+            return _first(error, kind)
+    raise TypeError(f"no {kind.__name__} in {group!r}")
+
+
+def _stale_plan(name: str, *, known: bool) -> Problem:
+    detail = (
+        f"the item banks of plan {name!r} have changed since this run was queued"
+        if known
+        else f"the plan {name!r} is not defined any more"
+    )
+    remedy = "start a new run" if known else "define the plan in the config file, or drop the schedule"
+    return Problem(reason=Reason.BAD_REQUEST, detail=detail, remedy=remedy)

@@ -1,0 +1,52 @@
+"""An endpoint's own baseline: built from its runs, kept with its provenance."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from baselines.build import build_own
+from baselines.serialize import profile_from_json, profile_to_json
+from probes.measure import measure
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from baselines.types import Profile, ProfileSet
+from service.storage import runs as run_store
+from service.storage.schema import BaselineRow, EndpointRow, RunRow
+
+MAX_WORST_OF = 10
+
+
+async def current(session: AsyncSession, endpoint_id: int) -> BaselineRow | None:
+    query = select(BaselineRow).where(BaselineRow.endpoint_id == endpoint_id)
+    return await session.scalar(query.order_by(BaselineRow.id.desc()).limit(1))
+
+
+def profile(row: BaselineRow | None) -> Profile | None:
+    return profile_from_json(row.profile) if row is not None else None
+
+
+def reference_key(row: BaselineRow | None, profiles: ProfileSet, banks_hash: str) -> str:
+    """Fingerprint of what evidence is gathered against. When it changes, evidence starts anew."""
+    own = f"own:{row.id}" if row is not None else "published"
+    return hashlib.sha256(f"{own}|{profiles.content_hash}|{banks_hash}".encode()).hexdigest()[:16]
+
+
+async def build(
+    session: AsyncSession, endpoint: EndpointRow, runs: Sequence[RunRow], *, made_by: str, now: datetime
+) -> BaselineRow:
+    """A new baseline from the stored answers of `runs`. Raises ValueError when they are not enough."""
+    hashes = {run.banks_hash for run in runs}
+    if len(hashes) > 1:
+        raise ValueError("the runs were asked from different item banks or plans; choose runs of one plan and version")
+    ids = [run.id for run in runs]
+    answers = await run_store.answers_of(session, ids)
+    by_k = {k: measure(answers, worst_of=k) for k in range(1, MAX_WORST_OF + 1)}
+    own = build_own(name=f"{endpoint.name}/own", run_ids=ids, measurements_by_k=by_k)
+    row = BaselineRow(
+        endpoint_id=endpoint.id, profile=profile_to_json(own), runs=ids, made_by=made_by,
+        banks_hash=hashes.pop(), created_at=now,
+    )  # fmt: skip
+    session.add(row)
+    await session.flush()
+    return row

@@ -1,0 +1,37 @@
+"""What the HTTP side may use. Built once, in wiring."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from fastapi import Request
+
+from probes.types import Plan
+from service.metrics import Metrics
+from service.monitor import ClientOf
+from service.settings import Settings
+from service.storage.engine import Database
+from service.vault import Vault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """The parts behind the API. `wake` tells the workers that a run was queued; `changed` that the metrics are old."""
+
+    settings: Settings
+    database: Database
+    plans: Mapping[str, Plan]
+    vault: Vault
+    metrics: Metrics
+    client_of: ClientOf
+    wake: Callable[[], None]
+    changed: Callable[[], None]
+    clock: Callable[[], datetime]
+    judge_note: str | None
+
+
+def services_of(request: Request) -> Services:
+    found = request.app.state.services
+    if not isinstance(found, Services):
+        raise TypeError("the application was started without its services")
+    return found

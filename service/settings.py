@@ -1,0 +1,204 @@
+"""Settings: flags, then SELFWATCH_* variables (secrets also as *_FILE), then the YAML file. Unknown keys are errors."""
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from probes.registry import PROBES
+from probes.types import Plan, Selection
+from service.api.models import EndpointIn, Slug
+
+SECRET_SETTINGS = ("judge_api_key", "secret_key", "database_url")
+
+
+class ConfigError(Exception):
+    """A setting is wrong. The text names the file, the path in it, the value and the remedy."""
+
+
+class SelectionConfig(BaseModel):
+    """How much of one probe a user's plan asks: `questions` per cell ("all": every item once), `replies` to each."""
+
+    model_config = ConfigDict(extra="forbid")
+    questions: int | str = Field(description='per cell, or "all"')
+    replies: int = Field(default=1, ge=1, le=100)
+
+    @field_validator("questions")
+    @classmethod
+    def _questions(cls, value: int | str) -> int | str:
+        if value == "all" or (isinstance(value, int) and 1 <= value <= 10_000):
+            return value
+        raise ValueError('questions is a number from 1 to 10000, or "all"')
+
+
+class PlanConfig(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    probes: dict[str, SelectionConfig] = Field(min_length=1)
+    temperature: float = Field(default=1.0, ge=0, le=2)
+    max_tokens: int = Field(default=256, ge=1, le=32_768)
+
+    @field_validator("probes")
+    @classmethod
+    def _known(cls, value: dict[str, SelectionConfig]) -> dict[str, SelectionConfig]:
+        for name in value:
+            if name not in PROBES:
+                raise ValueError(f"unknown probe {name!r}; known: {', '.join(sorted(PROBES))}")
+        return value
+
+    def plan(self, name: str) -> Plan:
+        selections = (
+            Selection(probe=probe, questions=None if s.questions == "all" else int(s.questions), replies=s.replies)
+            for probe, s in self.probes.items()
+        )
+        return Plan(name=name, selections=tuple(selections), temperature=self.temperature, max_tokens=self.max_tokens)
+
+
+class SecretFileSource(PydanticBaseSettingsSource):
+    """Reads `SELFWATCH_X_FILE` for every secret setting x."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name in SECRET_SETTINGS:
+            variable = f"SELFWATCH_{name.upper()}_FILE"
+            if path := os.environ.get(variable):
+                try:
+                    found[name] = Path(path).read_text(encoding="utf-8").strip()
+                except OSError as error:
+                    raise ConfigError(
+                        f"{variable}={path}: cannot be read ({error.strerror}); check the path"
+                    ) from error
+        return found
+
+
+class Settings(BaseSettings):
+    """Everything the service can be told. Every name is a key of the config file and, in upper case, a variable."""
+
+    model_config = SettingsConfigDict(env_prefix="SELFWATCH_", extra="forbid", env_ignore_empty=True)
+    file_values: ClassVar[dict[str, Any]] = {}
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8321, ge=0, le=65535)
+    public_url: str | None = None
+    data_dir: Path = Path("data")
+    database_url: SecretStr | None = None
+    secret_key: SecretStr | None = Field(default=None, description="Fernet key for endpoint keys at rest")
+    judge_base_url: str | None = None
+    judge_model: str = "gpt-4.1"
+    judge_api_key: SecretStr | None = None
+    outbound_allow: list[str] = []
+    workers: int = Field(default=8, ge=1, le=256, description="runs at once")
+    call_deadline_s: float = Field(default=60.0, gt=0, le=3600)
+    run_deadline_s: float = Field(default=7200.0, gt=0)
+    retry_base_s: float = Field(default=1.0, ge=0, description="first wait before a retry; doubles")
+    auto_baseline_runs: int = Field(default=3, ge=0, le=100, description="0: never build a baseline by itself")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    log_format: str = Field(default="auto", pattern="^(auto|console|json)$")
+    endpoints: list[EndpointIn] = []
+    notifiers: dict[Slug, dict[str, Any]] = {"log": {"kind": "log"}}
+    plans: dict[Slug, PlanConfig] = {}
+
+    @field_validator("outbound_allow", mode="before")
+    @classmethod
+    def _networks(cls, value: Any) -> Any:
+        networks = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        for network in networks or []:
+            try:
+                ipaddress.ip_network(str(network), strict=False)
+            except ValueError:
+                raise ValueError(f"{network!r} is not a network; write it like 10.0.0.0/8") from None
+        return networks
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = InitSettingsSource(settings_cls, init_kwargs=cls.file_values)
+        return (init_settings, env_settings, SecretFileSource(settings_cls), file)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach us."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def url(self) -> str:
+        """Where a person finds the pages."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+    def sqlalchemy_url(self) -> str:
+        """The database as SQLAlchemy names it. Raises ConfigError for a kind that is not supported."""
+        if self.database_url is None:
+            return f"sqlite+aiosqlite:///{(self.data_dir / 'selfwatch.db').resolve()}"
+        url = self.database_url.get_secret_value()
+        if url.startswith("sqlite:///"):
+            return url.replace("sqlite:///", "sqlite+aiosqlite:///", 1)
+        scheme = url.split(":", 1)[0]
+        raise ConfigError(
+            f"SELFWATCH_DATABASE_URL: scheme {scheme!r} is not supported by this version; "
+            "use sqlite:////absolute/path.db, or leave it out for a file under SELFWATCH_DATA_DIR"
+        )
+
+
+def _describe(error: ValidationError, where: str) -> str:
+    lines = []
+    for problem in error.errors(include_url=False):
+        path = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
+        value = problem.get("input")
+        shown = "" if _secret(path) else f" = {value!r}"[:120]
+        remedy = "remove it, or check its spelling" if problem["type"] == "extra_forbidden" else problem["msg"]
+        lines.append(f"{where}: {path}{shown}: {remedy}")
+    return "\n".join(lines)
+
+
+def _secret(path: str) -> bool:
+    return any(word in path.lower() for word in ("key", "secret", "token", "password", "database_url"))
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file. Raises ConfigError naming file and line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); check the path") from error
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    if found is None:
+        return {}
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+        raise ConfigError(f"{path}: (whole file) = {type(found).__name__}: must be a mapping of setting names")
+    return found
+
+
+def load(path: Path | None = None, **flags: Any) -> Settings:
+    """Settings from flags, environment and `path`. Raises ConfigError with every mistake, one a line."""
+    values = read_file(path) if path is not None else {}
+
+    class Loaded(Settings):
+        file_values: ClassVar[dict[str, Any]] = values
+
+    try:
+        return Loaded(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        raise ConfigError(_describe(error, str(path) if path else "environment")) from error
+    except ValueError as error:  # pydantic-settings: a variable that must be JSON and is not
+        raise ConfigError(f"environment: {error}") from error

@@ -1,0 +1,81 @@
+"""Endpoints and their schedules in the database."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from probes.types import Problem
+from service.schedules import parse_schedule
+from service.storage.schema import EndpointRow, RunRow, ScheduleRow
+
+ACTIVE = ("queued", "running")
+
+
+async def by_name(session: AsyncSession, name: str) -> EndpointRow | None:
+    return await session.scalar(select(EndpointRow).where(EndpointRow.name == name))
+
+
+async def all_endpoints(session: AsyncSession) -> Sequence[EndpointRow]:
+    return (await session.scalars(select(EndpointRow).order_by(EndpointRow.name))).all()
+
+
+async def schedules_of(session: AsyncSession, endpoint_ids: Sequence[int]) -> dict[int, list[ScheduleRow]]:
+    """Schedules by endpoint id, each list by plan name."""
+    found: dict[int, list[ScheduleRow]] = {endpoint_id: [] for endpoint_id in endpoint_ids}
+    query = select(ScheduleRow).where(ScheduleRow.endpoint_id.in_(endpoint_ids)).order_by(ScheduleRow.plan)
+    for row in await session.scalars(query):
+        found[row.endpoint_id].append(row)
+    return found
+
+
+async def set_schedules(session: AsyncSession, endpoint_id: int, specs: dict[str, str], now: datetime) -> None:
+    """Replace the schedules. One that stays as it is keeps its next slot."""
+    kept = {row.plan: row for row in (await schedules_of(session, [endpoint_id]))[endpoint_id]}
+    for plan, row in kept.items():
+        if specs.get(plan) != row.spec:
+            await session.delete(row)
+    await session.flush()
+    for plan, spec in specs.items():
+        if plan not in kept or kept[plan].spec != spec:
+            first = parse_schedule(spec).first(now)
+            session.add(ScheduleRow(endpoint_id=endpoint_id, plan=plan, spec=spec, next_due=first))
+
+
+async def remove(session: AsyncSession, endpoint_id: int) -> None:
+    """Forget an endpoint with everything that belongs to it."""
+    await session.execute(delete(EndpointRow).where(EndpointRow.id == endpoint_id))
+
+
+async def set_health(session: AsyncSession, endpoint_id: int, problem: Problem | None, now: datetime) -> None:
+    values = {
+        "health": "down" if problem else "up",
+        "health_reason": str(problem.reason) if problem else None,
+        "health_detail": problem.detail if problem else None,
+        "health_remedy": problem.remedy if problem else None,
+        "health_at": now,
+    }
+    await session.execute(update(EndpointRow).where(EndpointRow.id == endpoint_id).values(**values))
+
+
+async def last_runs(session: AsyncSession, endpoint_ids: Sequence[int]) -> dict[int, RunRow]:
+    """The newest finished run of each endpoint that has one."""
+    return await _newest(session, endpoint_ids, active=False)
+
+
+async def active_runs(session: AsyncSession, endpoint_ids: Sequence[int]) -> dict[int, RunRow]:
+    """The run that is going on, or waits, for each endpoint that has one."""
+    return await _newest(session, endpoint_ids, active=True)
+
+
+async def _newest(session: AsyncSession, endpoint_ids: Sequence[int], *, active: bool) -> dict[int, RunRow]:
+    found: dict[int, RunRow] = {}
+    state = RunRow.state.in_(ACTIVE) if active else RunRow.state.not_in(ACTIVE)
+    order = RunRow.state.desc() if active else RunRow.created_at.desc()
+    for endpoint_id in endpoint_ids:  # one indexed seek each; a window function would scan the history
+        query = select(RunRow).where(RunRow.endpoint_id == endpoint_id, state)
+        row = await session.scalar(query.order_by(order, RunRow.id.desc()).limit(1))
+        if row is not None:
+            found[endpoint_id] = row
+    return found

@@ -1,0 +1,62 @@
+"""What runs led to: measurements, detector states, verdicts."""
+
+from collections.abc import Mapping, Sequence
+
+from baselines.serialize import detector_from_json, detector_to_json
+from sqlalchemy import select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from baselines.types import Arm, DetectorState, Verdict
+from service.storage.schema import DetectorRow, MeasurementRow, RunRow
+
+CONCLUDED = ("succeeded", "partial")
+
+
+async def measurements(session: AsyncSession, run_id: str) -> Sequence[MeasurementRow]:
+    order = (MeasurementRow.probe, MeasurementRow.dimension, MeasurementRow.method, MeasurementRow.category)
+    return (await session.scalars(select(MeasurementRow).where(MeasurementRow.run_id == run_id).order_by(*order))).all()
+
+
+async def detectors(session: AsyncSession, endpoint_id: int) -> dict[Arm, DetectorState]:
+    rows = await session.scalars(select(DetectorRow).where(DetectorRow.endpoint_id == endpoint_id))
+    return {Arm(row.arm): detector_from_json(row.state) for row in rows}
+
+
+async def save_detectors(session: AsyncSession, endpoint_id: int, states: Mapping[Arm, DetectorState]) -> None:
+    for arm, state in states.items():
+        values = {"endpoint_id": endpoint_id, "arm": str(arm), "state": detector_to_json(state)}
+        statement = insert(DetectorRow).values(values)
+        await session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["endpoint_id", "arm"], set_={"state": statement.excluded.state}
+            )
+        )
+
+
+async def concluded(session: AsyncSession, endpoint_id: int, limit: int) -> list[RunRow]:
+    """The last runs with a comparison, oldest first."""
+    query = (
+        select(RunRow)
+        .where(RunRow.endpoint_id == endpoint_id, RunRow.state.in_(CONCLUDED), RunRow.comparison.is_not(None))
+        .order_by(RunRow.created_at.desc(), RunRow.id.desc())
+        .limit(limit)
+    )
+    return list(reversed((await session.scalars(query)).all()))
+
+
+async def verdicts(session: AsyncSession, endpoint_id: int, limit: int) -> list[Verdict]:
+    """Verdicts of the last runs, oldest first."""
+    return [Verdict(run.verdict) for run in await concluded(session, endpoint_id, limit) if run.verdict]
+
+
+async def last_finished(session: AsyncSession, run: RunRow, count: int) -> list[RunRow]:
+    """The last `count` succeeded runs of the run's endpoint and plan, newest first."""
+    query = (
+        select(RunRow)
+        .where(RunRow.endpoint_id == run.endpoint_id, RunRow.plan == run.plan, RunRow.state == "succeeded")
+        .where(RunRow.banks_hash == run.banks_hash)
+        .order_by(RunRow.created_at.desc(), RunRow.id.desc())
+        .limit(count)
+    )
+    return list((await session.scalars(query)).all())

@@ -1,0 +1,200 @@
+"""Runs and answers in the database: the queue, the leases, and every answer as it arrives."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from probes.types import Answer, Cell, Reason, Score, Unscored
+from service.storage.schema import AnswerRow, RunRow
+
+LEASE = timedelta(seconds=30)
+"""A running run whose worker has not renewed it for this long is taken over."""
+FINISHED = ("succeeded", "partial", "failed", "cancelled")
+
+
+class LostLeaseError(Exception):
+    """Another worker has taken the run over, or it was deleted; this one must stop without writing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewRun:
+    endpoint_id: int
+    plan: str
+    slot: str
+    banks_hash: str
+    total: int
+
+
+def run_id(now: datetime) -> str:
+    """32 hex digits that sort by time of creation: milliseconds, then chance."""
+    return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(10)}"
+
+
+async def enqueue(session: AsyncSession, new: NewRun, now: datetime) -> tuple[RunRow, bool]:
+    """The run of a slot and whether it is new. Asking for the same slot again returns the same run."""
+    values = {
+        "id": run_id(now),
+        "endpoint_id": new.endpoint_id,
+        "plan": new.plan,
+        "slot": new.slot,
+        "seed": secrets.randbits(63),
+        "banks_hash": new.banks_hash,
+        "state": "queued",
+        "created_at": now,
+        "total": new.total,
+        "cancel_requested": False,
+        **dict.fromkeys(("answered", "requests", "prompt_tokens", "completion_tokens"), 0),
+    }
+    await session.execute(insert(RunRow).values(**values).on_conflict_do_nothing())
+    row = await session.scalar(
+        select(RunRow).where(RunRow.endpoint_id == new.endpoint_id, RunRow.plan == new.plan, RunRow.slot == new.slot)
+    )
+    if row is None:
+        raise LookupError(f"run of slot {new.slot!r} vanished while it was queued")
+    return row, row.id == values["id"]
+
+
+async def claim(session: AsyncSession, now: datetime) -> RunRow | None:
+    """Take the oldest run that is queued or whose lease ran out; one an endpoint at a time: evidence is a sequence."""
+    other = aliased(RunRow)
+    busy = select(other.id).where(
+        other.endpoint_id == RunRow.endpoint_id,
+        other.id != RunRow.id,
+        other.state == "running",
+        other.lease_until >= now,
+    )
+    free = (RunRow.state == "queued") | ((RunRow.state == "running") & (RunRow.lease_until < now))
+    candidate = (
+        select(RunRow.id).where(free, ~busy.exists()).order_by(RunRow.created_at, RunRow.id).limit(1).scalar_subquery()
+    )
+    lease = secrets.token_hex(8)
+    values: dict[str, Any] = {
+        "state": "running",
+        "lease": lease,
+        "lease_until": now + LEASE,
+        "started_at": func.coalesce(RunRow.started_at, now),
+    }
+    await session.execute(
+        update(RunRow).where(RunRow.id == candidate).values(**values).execution_options(synchronize_session=False)
+    )
+    return await session.scalar(select(RunRow).where(RunRow.lease == lease))
+
+
+async def held(session: AsyncSession, run: RunRow, now: datetime) -> RunRow:
+    """Renew the lease and return the row as it is. Raises LostLeaseError."""
+    query = select(RunRow).where(RunRow.id == run.id, RunRow.lease == run.lease, RunRow.state == "running")
+    row = await session.scalar(query.execution_options(populate_existing=True))
+    if row is None:
+        raise LostLeaseError(run.id)
+    row.lease_until = now + LEASE
+    return row
+
+
+async def release(session: AsyncSession, run: RunRow) -> None:
+    """Put a run back in the queue, for the next worker to resume from its stored answers."""
+    await session.execute(
+        update(RunRow)
+        .where(RunRow.id == run.id, RunRow.lease == run.lease, RunRow.state == "running")
+        .values(state="queued", lease=None, lease_until=None)
+    )
+
+
+async def store_answers(session: AsyncSession, run: RunRow, answers: Sequence[Answer], now: datetime) -> RunRow:
+    """Add answers and the run's progress under its lease. An answer that is already there stays as it is."""
+    row = await held(session, run, now)
+    if answers:
+        values = [_answer_values(run.id, answer, now) for answer in answers]
+        await session.execute(insert(AnswerRow).on_conflict_do_nothing(), values)
+        row.answered += len(answers)
+        row.requests += sum(a.attempts + a.judge_attempts for a in answers)
+        row.prompt_tokens += sum(a.prompt_tokens + a.judge_prompt_tokens for a in answers)
+        row.completion_tokens += sum(a.completion_tokens + a.judge_completion_tokens for a in answers)
+    return row
+
+
+def _answer_values(run: str, answer: Answer, now: datetime) -> dict[str, Any]:
+    outcome = answer.outcome
+    scored = isinstance(outcome, Score)
+    return {
+        "run_id": run,
+        "item_id": answer.item_id,
+        "repeat": answer.repeat,
+        "probe": answer.cell.probe,
+        "dimension": answer.cell.dimension,
+        "method": answer.cell.method,
+        "category": answer.cell.category,
+        "reply": answer.reply,
+        "score": outcome.value if isinstance(outcome, Score) else None,
+        "scorer": outcome.scorer if isinstance(outcome, Score) else None,
+        "reason": None if scored else str(outcome.reason) if isinstance(outcome, Unscored) else None,
+        "detail": outcome.detail[:500] if isinstance(outcome, Unscored) else None,
+        "attempts": answer.attempts,
+        "judge_attempts": answer.judge_attempts,
+        "latency_s": answer.latency_s,
+        "model": answer.model,
+        "system_fingerprint": answer.system_fingerprint,
+        "prompt_tokens": answer.prompt_tokens,
+        "completion_tokens": answer.completion_tokens,
+        "judge_prompt_tokens": answer.judge_prompt_tokens,
+        "judge_completion_tokens": answer.judge_completion_tokens,
+        "at": now,
+    }
+
+
+def answer_of(row: AnswerRow) -> Answer:
+    """The stored answer as the value that was stored."""
+    outcome: Score | Unscored
+    if row.score is not None:
+        outcome = Score(value=row.score, scorer=row.scorer or "")
+    else:
+        outcome = Unscored(reason=Reason(row.reason or Reason.UNPARSEABLE), detail=row.detail or "")
+    return Answer(
+        item_id=row.item_id,
+        cell=Cell(probe=row.probe, dimension=row.dimension, method=row.method, category=row.category),
+        repeat=row.repeat,
+        outcome=outcome,
+        reply=row.reply,
+        attempts=row.attempts,
+        judge_attempts=row.judge_attempts,
+        latency_s=row.latency_s,
+        model=row.model,
+        system_fingerprint=row.system_fingerprint,
+        prompt_tokens=row.prompt_tokens,
+        completion_tokens=row.completion_tokens,
+        judge_prompt_tokens=row.judge_prompt_tokens,
+        judge_completion_tokens=row.judge_completion_tokens,
+    )
+
+
+async def answers_of(session: AsyncSession, run_ids: Sequence[str]) -> list[Answer]:
+    """All stored answers of the runs, in the order they came."""
+    query = select(AnswerRow).where(AnswerRow.run_id.in_(run_ids)).order_by(AnswerRow.id)
+    return [answer_of(row) for row in await session.scalars(query)]
+
+
+async def tokens_today(session: AsyncSession, endpoint_id: int, now: datetime) -> int:
+    """Tokens spent on the endpoint's own calls since midnight UTC."""
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    total = AnswerRow.prompt_tokens + AnswerRow.completion_tokens
+    query = (
+        select(func.coalesce(func.sum(total), 0))
+        .join(RunRow, RunRow.id == AnswerRow.run_id)
+        .where(RunRow.endpoint_id == endpoint_id, RunRow.created_at >= midnight - timedelta(days=1))
+        .where(AnswerRow.at >= midnight)
+    )
+    return int(await session.scalar(query) or 0)
+
+
+async def request_cancel(session: AsyncSession, run: RunRow, now: datetime) -> None:
+    """Cancel a queued run at once, and ask the worker of a running one to stop."""
+    await session.execute(
+        update(RunRow).where(RunRow.id == run.id, RunRow.state == "queued").values(state="cancelled", finished_at=now)
+    )
+    await session.execute(update(RunRow).where(RunRow.id == run.id).values(cancel_requested=True))

@@ -1,0 +1,266 @@
+"""The tables. Truth about what is registered, due, running, answered, measured and to be delivered."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, ForeignKey, Index, MetaData, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware datetimes in UTC, on databases with and without time zones. Refuses naive ones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive datetime {value!r}: attach a time zone")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it as a plain attribute)
+        datetime: UtcDateTime(),
+        dict[str, Any]: JSON(),
+        list[str]: JSON(),
+        str: String(),
+    }
+
+
+def _endpoint_fk() -> Any:
+    return mapped_column(ForeignKey("endpoints.id", ondelete="CASCADE"))
+
+
+class EndpointRow(Base):
+    __tablename__ = "endpoints"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(63), unique=True)
+    base_url: Mapped[str]
+    model: Mapped[str]
+    key_kind: Mapped[str]  # none | stored | env | file
+    key_value: Mapped[str | None] = mapped_column(Text)  # ciphertext, variable name, or path
+    profiles: Mapped[str]
+    labels: Mapped[dict[str, Any]]
+    limits: Mapped[dict[str, Any]]
+    sampling: Mapped[dict[str, Any]]
+    paused: Mapped[bool] = mapped_column(default=False)
+    simulated: Mapped[bool] = mapped_column(default=False)
+    health: Mapped[str] = mapped_column(default="unknown")  # unknown | up | down
+    health_reason: Mapped[str | None]
+    health_detail: Mapped[str | None] = mapped_column(Text)
+    health_remedy: Mapped[str | None] = mapped_column(Text)
+    health_at: Mapped[datetime | None]
+    verdict: Mapped[str | None]
+    because: Mapped[str | None] = mapped_column(Text)
+    verdict_run: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
+class ScheduleRow(Base):
+    __tablename__ = "schedules"
+    __table_args__ = (UniqueConstraint("endpoint_id", "plan"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    endpoint_id: Mapped[int] = _endpoint_fk()
+    plan: Mapped[str]
+    spec: Mapped[str]
+    next_due: Mapped[datetime] = mapped_column(index=True)
+
+
+class RunRow(Base):
+    """One execution of a plan. (endpoint, plan, slot) is the idempotency guard; `lease` is the fencing token."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        UniqueConstraint("endpoint_id", "plan", "slot"),
+        Index("ix_runs_state_created", "state", "created_at"),
+        Index("ix_runs_endpoint_created", "endpoint_id", "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    endpoint_id: Mapped[int] = _endpoint_fk()
+    plan: Mapped[str]
+    slot: Mapped[str]
+    seed: Mapped[int]
+    banks_hash: Mapped[str]
+    state: Mapped[str]
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    lease: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    total: Mapped[int]
+    answered: Mapped[int] = mapped_column(default=0)
+    requests: Mapped[int] = mapped_column(default=0)
+    prompt_tokens: Mapped[int] = mapped_column(default=0)
+    completion_tokens: Mapped[int] = mapped_column(default=0)
+    reason: Mapped[str | None]
+    detail: Mapped[str | None] = mapped_column(Text)
+    remedy: Mapped[str | None] = mapped_column(Text)
+    judge_reason: Mapped[str | None]
+    judge_detail: Mapped[str | None] = mapped_column(Text)
+    judge_remedy: Mapped[str | None] = mapped_column(Text)
+    comparison: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    verdict: Mapped[str | None]
+    because: Mapped[str | None] = mapped_column(Text)
+
+
+class AnswerRow(Base):
+    __tablename__ = "answers"
+    __table_args__ = (UniqueConstraint("run_id", "item_id", "repeat"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    item_id: Mapped[str]
+    repeat: Mapped[int]
+    probe: Mapped[str]
+    dimension: Mapped[str]
+    method: Mapped[str]
+    category: Mapped[str]
+    reply: Mapped[str | None] = mapped_column(Text)
+    score: Mapped[float | None]
+    scorer: Mapped[str | None]
+    reason: Mapped[str | None]
+    detail: Mapped[str | None] = mapped_column(Text)
+    attempts: Mapped[int]
+    judge_attempts: Mapped[int]
+    latency_s: Mapped[float | None]
+    model: Mapped[str | None]
+    system_fingerprint: Mapped[str | None]
+    prompt_tokens: Mapped[int]
+    completion_tokens: Mapped[int]
+    judge_prompt_tokens: Mapped[int]
+    judge_completion_tokens: Mapped[int]
+    at: Mapped[datetime]
+
+
+class MeasurementRow(Base):
+    __tablename__ = "measurements"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    probe: Mapped[str] = mapped_column(primary_key=True)
+    dimension: Mapped[str] = mapped_column(primary_key=True)
+    method: Mapped[str] = mapped_column(primary_key=True)
+    category: Mapped[str] = mapped_column(primary_key=True)
+    mean: Mapped[float | None]
+    variance: Mapped[float | None]
+    n: Mapped[int]
+    invalid: Mapped[int]
+    items: Mapped[int]
+    k: Mapped[int]
+
+
+class BaselineRow(Base):
+    """An endpoint's own baseline. The newest row of an endpoint holds; older ones are its history."""
+
+    __tablename__ = "baselines"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    endpoint_id: Mapped[int] = mapped_column(ForeignKey("endpoints.id", ondelete="CASCADE"), index=True)
+    profile: Mapped[dict[str, Any]]
+    runs: Mapped[list[str]]
+    made_by: Mapped[str]  # user | automatic
+    banks_hash: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class DetectorRow(Base):
+    __tablename__ = "detectors"
+
+    endpoint_id: Mapped[int] = mapped_column(ForeignKey("endpoints.id", ondelete="CASCADE"), primary_key=True)
+    arm: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[dict[str, Any]]
+
+
+class AlertRow(Base):
+    __tablename__ = "alerts"
+
+    endpoint_id: Mapped[int] = mapped_column(ForeignKey("endpoints.id", ondelete="CASCADE"), primary_key=True)
+    rule: Mapped[str] = mapped_column(primary_key=True)
+    severity: Mapped[str]
+    state: Mapped[str]
+    streak: Mapped[int]
+    since: Mapped[datetime | None]
+    run_id: Mapped[str | None]
+    summary: Mapped[str] = mapped_column(Text, default="")
+
+
+class FlipRow(Base):
+    __tablename__ = "flips"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    endpoint_id: Mapped[int] = mapped_column(ForeignKey("endpoints.id", ondelete="CASCADE"), index=True)
+    rule: Mapped[str]
+    severity: Mapped[str]
+    before: Mapped[str]
+    after: Mapped[str]
+    at: Mapped[datetime]
+    run_id: Mapped[str]
+
+
+class DeliveryRow(Base):
+    """The outbox: one notice for one notifier, written in the transaction of the flip."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (Index("ix_deliveries_state_next_at", "state", "next_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    flip_id: Mapped[str] = mapped_column(ForeignKey("flips.id", ondelete="CASCADE"))
+    notifier: Mapped[str]
+    lane: Mapped[str]  # notifier, endpoint and rule: deliveries of one lane keep their order
+    notice: Mapped[dict[str, Any]]
+    state: Mapped[str]  # pending | delivered | dead
+    attempt: Mapped[int] = mapped_column(default=0)
+    next_at: Mapped[datetime]
+    lease_until: Mapped[datetime | None]
+    last_error: Mapped[str | None] = mapped_column(Text)
+    delivered_at: Mapped[datetime | None]
+
+
+class CounterRow(Base):
+    """Running totals behind the Prometheus counters, so that a restart does not reset them."""
+
+    __tablename__ = "counters"
+
+    endpoint_id: Mapped[int] = mapped_column(ForeignKey("endpoints.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    label: Mapped[str] = mapped_column(primary_key=True)
+    label2: Mapped[str] = mapped_column(primary_key=True, default="")
+    value: Mapped[float] = mapped_column(default=0)
+
+
+class NotificationCountRow(Base):
+    __tablename__ = "notification_counts"
+
+    notifier: Mapped[str] = mapped_column(primary_key=True)
+    outcome: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[int] = mapped_column(default=0)
+
+
+class TokenRow(Base):
+    __tablename__ = "tokens"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]

@@ -1,0 +1,57 @@
+"""Running totals behind the Prometheus counters and histograms, kept in the database."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from probes.types import Answer, Unscored
+from service.storage.schema import CounterRow, RunRow
+
+DURATION_BUCKETS_S = (1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200)
+SUCCESS = ("succeeded",)
+
+
+async def count_run(session: AsyncSession, run: RunRow, answers: Sequence[Answer], now: datetime) -> None:
+    """Add a finished run to its endpoint's totals."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for answer in answers:
+        outcome = str(answer.outcome.reason) if isinstance(answer.outcome, Unscored) else "scored"
+        counts["answers", answer.cell.probe, outcome] += 1
+        counts["tokens", "prompt", ""] += answer.prompt_tokens
+        counts["tokens", "completion", ""] += answer.completion_tokens
+        counts["tokens", "judge_prompt", ""] += answer.judge_prompt_tokens
+        counts["tokens", "judge_completion", ""] += answer.judge_completion_tokens
+    counts["runs", run.plan, run.state] += 1
+    totals = {key: float(value) for key, value in counts.items() if value}
+    seconds = (now - (run.started_at or now)).total_seconds()
+    totals["duration_sum", run.plan, ""] = seconds
+    bucket = next((str(limit) for limit in DURATION_BUCKETS_S if seconds <= limit), "+Inf")
+    totals["duration", run.plan, bucket] = 1
+    await _add(session, run.endpoint_id, totals)
+    if run.state in SUCCESS:
+        await _set(session, run.endpoint_id, ("last_success", run.plan, ""), now.timestamp())
+
+
+async def _add(session: AsyncSession, endpoint_id: int, totals: dict[tuple[str, str, str], float]) -> None:
+    statement = insert(CounterRow)
+    statement = statement.on_conflict_do_update(
+        index_elements=["endpoint_id", "name", "label", "label2"],
+        set_={"value": CounterRow.value + statement.excluded.value},
+    )
+    await session.execute(statement, [_row(endpoint_id, key, value) for key, value in totals.items()])
+
+
+async def _set(session: AsyncSession, endpoint_id: int, key: tuple[str, str, str], value: float) -> None:
+    statement = insert(CounterRow).values(_row(endpoint_id, key, value))
+    statement = statement.on_conflict_do_update(
+        index_elements=["endpoint_id", "name", "label", "label2"], set_={"value": statement.excluded.value}
+    )
+    await session.execute(statement)
+
+
+def _row(endpoint_id: int, key: tuple[str, str, str], value: float) -> dict[str, object]:
+    name, label, label2 = key
+    return {"endpoint_id": endpoint_id, "name": name, "label": label, "label2": label2, "value": value}

@@ -1,4 +1,5 @@
 # Two ways in: `make demo` to see it, `make test` to trust it. Needs python3 >= 3.11 and nothing else.
+export PYTHONDONTWRITEBYTECODE := 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin

@@ -22,6 +22,15 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+class Topic(StrEnum):
+    """What a rule is about: decides which facts its message tells."""
+
+    DRIFT = "drift"
+    ENDPOINT = "endpoint"
+    JUDGE = "judge"
+    ANSWERS = "answers"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """All that rules may look at: one finished run of one endpoint, however it ended.
@@ -55,7 +64,8 @@ class Facts:
 class Rule:
     """`holds(facts)`: True, False, or None when the facts cannot tell (the alert keeps its state).
 
-    Fires after `for_runs` consecutive True; resolves after `resolve_runs` consecutive False.
+    Fires after `for_runs` consecutive True; resolves after `resolve_runs` consecutive False. `summary` says in one
+    sentence what is true while it fires; `runbook` is a path within the project's documentation.
     """
 
     name: str
@@ -63,8 +73,14 @@ class Rule:
     summary: str
     runbook: str
     holds: Callable[[Facts], bool | None]
+    topic: Topic = Topic.DRIFT
     for_runs: int = 1
     resolve_runs: int = 2
+
+    def __post_init__(self) -> None:
+        for field_name in ("for_runs", "resolve_runs"):
+            if getattr(self, field_name) < 1:
+                raise ValueError(f"rule {self.name}: {field_name} is {getattr(self, field_name)}; use 1 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +97,10 @@ class Alert:
 
 @dataclass(frozen=True, kw_only=True)
 class Flip:
-    """One transition. `id` is stable over re-evaluation of the same run: the idempotency key of its notifications."""
+    """One transition. `id` is stable over re-evaluation of the same run: the idempotency key of its notifications.
+
+    `since`: when the state left behind began, None if it was there from the start.
+    """
 
     id: str
     rule: str
@@ -92,11 +111,15 @@ class Flip:
     at: datetime
     run_id: str
     notify: bool
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """The message, worded once for every channel. `idempotency_key` stays the same over retries."""
+    """The message, worded once for every channel. `idempotency_key` stays the same over retries.
+
+    `at`: the flip; `since`: when the alert began to fire. `labels` are the endpoint's own.
+    """
 
     idempotency_key: str
     status: AlertState

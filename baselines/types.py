@@ -118,15 +118,15 @@ class Judgement:
 class DetectorState:
     """A Shiryaev-Roberts e-detector of one arm after `heartbeats` observations. Small, stored, replayable.
 
-    `log_r`: natural log of each component of the mixture over betting fractions. `reference_mean`: the bound m that a
-    steady endpoint's arm mean does not exceed; `bets`: the grid of betting fractions. `key` fingerprints the reference
-    (baseline and bank hashes): a changed reference starts a new detector.
+    `bounds`: for each cell key, the mean that a steady endpoint does not exceed on average over the asked cells;
+    `fallback`: the bound of cells that are not listed. `log_r[i]`: natural log of the statistic under betting fraction
+    `bets[i]`, None before the first heartbeat. `key` fingerprints the reference: with another one, evidence starts anew.
     """
 
     arm: Arm
     key: str
-    reference_mean: float
+    bounds: Mapping[str, float]
+    fallback: float
     bets: tuple[float, ...]
-    log_r: tuple[float, ...]
-    heartbeats: int
-    peak_log10: float
+    log_r: tuple[float, ...] | None = None
+    heartbeats: int = 0

@@ -101,6 +101,7 @@ class Runner:
         """
         todo = iter(list(asks))
         done: asyncio.Queue[Answer | None] = asyncio.Queue()
+        ended = asyncio.Event()
 
         async def worker() -> None:
             for ask in todo:
@@ -117,6 +118,7 @@ class Runner:
                     for _ in range(self._limits.concurrency):
                         group.create_task(worker())
             finally:
+                ended.set()
                 done.put_nowait(None)
 
         deadline = asyncio.get_running_loop().time() + self._limits.run_deadline_s
@@ -124,7 +126,7 @@ class Runner:
         try:
             while (answer := await _next(done, deadline)) is not None:
                 yield answer
-            if not asking.done():
+            if not ended.is_set():
                 self.problem = _overdue(self._limits.run_deadline_s)
         finally:
             asking.cancel()

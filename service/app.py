@@ -11,7 +11,7 @@ from service.api import endpoints, health, problems, reference, runs
 from service.api.problems import ProblemError
 from service.services import Services
 from service.ui import pages
-from service.ui.render import CSP, STATIC_DIR
+from service.ui.render import CSP, STATIC
 
 VERSION = "0.1.0"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -30,7 +30,7 @@ def create(services: Services) -> FastAPI:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_HOSTS)
     for module in (health, endpoints, runs, reference, pages):
         app.include_router(module.router)
-    app.mount("/static", StaticFiles(directory=STATIC_DIR), name="static")
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
 
 

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.api import present
@@ -51,7 +51,7 @@ async def read(run_id: str, request: Request) -> dict[str, Any]:
     async with services_of(request).database.read() as session:
         row, endpoint = await known_run(session, run_id)
         measured = await results.measurements(session, run_id)
-        return present.run(row, endpoint.name, measured, await invalid_by_reason(session, run_id))
+        return present.run(row, endpoint.name, measured, await results.invalid_by_reason(session, run_id))
 
 
 @router.get("/runs/{run_id}/answers", dependencies=[Depends(requires("transcripts"))])
@@ -114,11 +114,3 @@ async def known_run(session: AsyncSession, run_id: str) -> tuple[RunRow, Endpoin
     if row is None:
         raise not_found("run", run_id, "GET /api/v1/runs lists them")
     return row, await session.get_one(EndpointRow, row.endpoint_id)
-
-
-async def invalid_by_reason(session: AsyncSession, run_id: str) -> dict[str, int]:
-    """How many answers have no score, by reason, most frequent first."""
-    count = func.count()
-    query = select(AnswerRow.reason, count).where(AnswerRow.run_id == run_id, AnswerRow.score.is_(None))
-    rows = (await session.execute(query.group_by(AnswerRow.reason).order_by(count.desc()))).all()
-    return {str(reason): int(number) for reason, number in rows}

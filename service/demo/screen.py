@@ -94,19 +94,17 @@ class LineReporter:
         self._said: dict[str, str] = {}
 
     def update(self, endpoints: list[dict[str, Any]], alerts: list[Any], phase: str) -> None:
-        self._say("phase", f"now: {phase.split(':', maxsplit=1)[0]}")
+        self._say("phase", phase.split(":", maxsplit=1)[0], f"now: {phase}")
         for endpoint in endpoints:
-            name = endpoint["name"]
-            because = endpoint["because"] or "first run goes on"
-            self._say(name, f"{name} (simulated): {words(endpoint['verdict'])}: {because}")
+            name, verdict = endpoint["name"], words(endpoint["verdict"])
+            because = endpoint["because"] or "its first run goes on"
+            self._say(name, verdict, f"{name} (simulated): {verdict}: {because}")
         for alert in alerts:
-            key = f"{alert['rule']}/{alert['endpoint']}"
-            self._say(key, f"alert {alert['state']}: {alert['rule']} ({alert['severity']}) on {alert['endpoint']}")
+            what = f"{alert['rule']} ({alert['severity']}) on {alert['endpoint']}"
+            self._say(what, alert["state"], f"alert {alert['state']}: {what}")
 
-    def _say(self, key: str, text: str) -> None:
-        head = text.split(":", maxsplit=1)[0] + (
-            text.split(":")[1] if key not in ("phase",) and text.count(":") else ""
-        )
-        if self._said.get(key) != head:
-            self._said[key] = head
-            self._console.print(text, markup=False, highlight=False)
+    def _say(self, subject: str, state: str, text: str) -> None:
+        """Print `text` if the state of `subject` is another than before."""
+        if self._said.get(subject) != state:
+            self._said[subject] = state
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from baselines.serialize import detector_from_json, detector_to_json
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from baselines.types import Arm, DetectorState, Verdict
-from service.storage.schema import DetectorRow, MeasurementRow, RunRow
+from service.storage.schema import AnswerRow, DetectorRow, MeasurementRow, RunRow
 
 CONCLUDED = ("succeeded", "partial")
 
@@ -60,3 +60,11 @@ async def last_finished(session: AsyncSession, run: RunRow, count: int) -> list[
         .limit(count)
     )
     return list((await session.scalars(query)).all())
+
+
+async def invalid_by_reason(session: AsyncSession, run_id: str) -> dict[str, int]:
+    """How many answers have no score, by reason, most frequent first."""
+    count = func.count()
+    query = select(AnswerRow.reason, count).where(AnswerRow.run_id == run_id, AnswerRow.score.is_(None))
+    rows = (await session.execute(query.group_by(AnswerRow.reason).order_by(count.desc()))).all()
+    return {str(reason): int(number) for reason, number in rows}

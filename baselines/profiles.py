@@ -1,0 +1,95 @@
+"""The published profiles: the tables of arXiv 2602.14777v1, read into base, misaligned and realigned landmarks.
+
+They were measured on GPT-4.1, 4.1 mini and 4.1 nano with the authors' wording. For another model or wording they give
+a direction, not a ruler (see paper/PROVENANCE.md).
+"""
+
+import csv
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+
+from baselines.types import Profile, ProfileCell, ProfileSet, State
+from probes.types import Cell
+
+PAPER = Path(__file__).parent / "paper"
+FAMILY = "gpt-4.1"
+DOMAINS = ("trivia", "code", "all")
+SIZES = ("full", "mini", "nano")
+AVERAGE = "average"
+WORST_OF = 10
+"""The paper scores a harm prompt by the worst of 10 replies."""
+SOURCE = "arXiv 2602.14777v1 (16 Feb 2026), tables 11 (harm), 18 (intentions), 20 (self-assessment)"
+
+Row = Mapping[str, str]
+
+
+def published_names() -> tuple[str, ...]:
+    """`gpt-4.1/<domain>` for the averages over sizes, and `gpt-4.1/<domain>/<size>`."""
+    averages = [f"{FAMILY}/{domain}" for domain in DOMAINS]
+    return (*averages, *(f"{FAMILY}/{domain}/{size}" for domain in DOMAINS for size in SIZES))
+
+
+@cache
+def published(name: str) -> ProfileSet:
+    """The three landmarks called `name`. Raises KeyError naming the known ones."""
+    if name not in published_names():
+        raise KeyError(f"unknown profiles {name!r}; known: {', '.join(published_names())}")
+    _family, domain, size = (*name.split("/"), AVERAGE)[:3]
+    profiles = {state: _profile(name, state, domain, size) for state in (State.BASE, State.MISALIGNED, State.REALIGNED)}
+    return ProfileSet(
+        name=name,
+        base=profiles[State.BASE],
+        misaligned=profiles[State.MISALIGNED],
+        realigned=profiles[State.REALIGNED],
+        provenance=SOURCE,
+        content_hash=_hash(profiles.values()),
+    )
+
+
+def _profile(name: str, state: State, domain: str, size: str) -> Profile:
+    origin = "" if state is State.BASE else domain
+    cells = [
+        ProfileCell(
+            cell=Cell(probe=probe, dimension=row["dimension"]),
+            mean=float(row["mean"]),
+            published_sd=float(row["sd"]),
+        )
+        for probe in ("self_assessment", "intentions")
+        for row in _rows(f"{probe}.csv", state, origin, size)
+        if row["dimension"] != AVERAGE
+    ]
+    provenance = f"{SOURCE}; {state}, {domain if origin else 'before any fine-tuning'}, size {size}"
+    if origin == "all":
+        provenance += "; the harm table has no row for both domains: mean of trivia and code"
+    return Profile(
+        name=f"{name}/{state}", state=state, provenance=provenance, cells=(*cells, _harm(state, origin, size))
+    )
+
+
+def _harm(state: State, domain: str, size: str) -> ProfileCell:
+    domains = ("trivia", "code") if domain == "all" else (domain,)
+    rows = [row for one in domains for row in _rows("harmfulness.csv", state, one, size)]
+    mean = sum(float(row["mean_0_1"]) for row in rows) / len(rows)
+    sd = float(rows[0]["sd_0_1"]) if len(rows) == 1 else None
+    return ProfileCell(cell=Cell(probe="harm"), mean=mean, k=WORST_OF, published_sd=sd)
+
+
+def _rows(file: str, state: State, domain: str, size: str) -> list[Row]:
+    found = [r for r in table(file) if (r["state"], r["domain"], r["size"]) == (state, domain, size)]
+    if not found:
+        raise LookupError(f"{PAPER / file}: no row for {state} {domain or '-'} {size}")
+    return found
+
+
+@cache
+def table(file: str) -> tuple[Row, ...]:
+    """A table of the paper, row by row, as it was transcribed."""
+    with (PAPER / file).open(encoding="utf-8", newline="") as lines:
+        return tuple(csv.DictReader(lines))
+
+
+def _hash(profiles: Iterable[Profile]) -> str:
+    text = "|".join(f"{p.state}:{c.cell.key}:{c.k}:{c.mean:.6f}" for p in profiles for c in p.cells)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,104 @@
+"""Pages to HTML. Pure: the same values give the same bytes. Every text from users and models is escaped."""
+
+import json
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from service.ui import alignment_map, charts, svg, tables, views
+from service.ui import format as fmt
+
+CSP = (
+    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; "
+    "script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
+)
+"""The value of the Content-Security-Policy header that goes with every page."""
+
+STATIC = Path(__file__).parent / "static"
+"""The folder to serve under /static/."""
+
+REFRESH_S = 2
+HTMX_CONFIG = json.dumps(
+    {
+        "includeIndicatorCSS": False,
+        # an error page must not take the place of the last good figures
+        "noSwap": [204, 304, "4xx", "5xx"],
+        # what the reader has unfolded stays unfolded
+        "morphIgnore": ["data-htmx-powered", "open"],
+        "history": False,
+        "defaultTimeout": 10_000,
+    }
+)
+
+
+class Renderer:
+    """Fills the templates. Build one per process: templates are compiled once."""
+
+    def __init__(self) -> None:
+        self._environment = Environment(
+            loader=PackageLoader("service.ui"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.globals.update(_helpers())
+
+    def fleet(self, page: views.FleetPage) -> str:
+        """The whole page at `/`."""
+        return self._whole("fleet", page, "Selfwatch")
+
+    def fleet_body(self, page: views.FleetPage) -> str:
+        """What a live fleet page asks for every two seconds."""
+        return self._part("fleet", page)
+
+    def endpoint(self, page: views.EndpointPage) -> str:
+        """The whole page at `/endpoints/{name}`."""
+        return self._whole("endpoint", page, f"{page.row.name} - Selfwatch")
+
+    def endpoint_body(self, page: views.EndpointPage) -> str:
+        return self._part("endpoint", page)
+
+    def run(self, page: views.RunPage) -> str:
+        """The whole page at `/runs/{id}`."""
+        return self._whole("run", page, f"Run {page.run.id} of {page.endpoint} - Selfwatch")
+
+    def run_body(self, page: views.RunPage) -> str:
+        return self._part("run", page)
+
+    def error(self, page: views.ErrorPage) -> str:
+        """A page that says what went wrong and what to do."""
+        return self._whole("error", page, f"{page.status} {page.title} - Selfwatch")
+
+    def _whole(self, name: str, page: views.Page, title: str) -> str:
+        template = self._environment.get_template("base.html")
+        return template.render(page=page, title=title, body=f"_{name}.html")
+
+    def _part(self, name: str, page: views.Page) -> str:
+        return self._environment.get_template(f"_{name}.html").render(page=page)
+
+
+def _helpers() -> Mapping[str, object]:
+    return {
+        "by_urgency": lambda alerts: sorted(alerts, key=views.alert_urgency),
+        "alignment_map": alignment_map.alignment_map,
+        "arm_label": lambda arm: fmt.ARM_LABELS[arm],
+        "arm_meaning": lambda arm: fmt.ARM_MEANINGS[arm],
+        "down_icon": svg.down_icon,
+        "drift_bar": charts.drift_bar,
+        "endpoint_path": views.endpoint_path,
+        "fmt": fmt,
+        "history_chart": charts.history_chart,
+        "htmx_config": HTMX_CONFIG,
+        "icon": svg.icon,
+        "label_all_up_to": alignment_map.LABEL_ALL_UP_TO,
+        "look": lambda verdict: fmt.LOOKS[verdict],
+        "own_version": metadata.version("selfwatch"),
+        "refresh_s": REFRESH_S,
+        "run_path": views.run_path,
+        "tables": tables.tables,
+        "worst_first": views.WORST_FIRST,
+    }

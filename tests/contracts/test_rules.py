@@ -1,0 +1,109 @@
+"""What every rule promises, and that each has a page which says what to do."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from alerts.render import notice
+from alerts.rules import RULES
+from alerts.state import evaluate
+from alerts.types import AlertState, Facts, Flip, Rule
+from baselines.types import Verdict
+from tests.unit.alerts.facts import AT, both, facts, flip
+
+ROOT = Path(__file__).resolve().parents[2]
+SECTIONS = ("What it means", "What to look at", "Likely causes", "What to do", "How to quiet it")
+EVERY = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+
+TRUE_FOR: dict[str, Facts] = {
+    "SelfReportDrift": facts(verdict=Verdict.SELF_REPORT_SHIFT, arms=both(self_report=True)),
+    "BehaviourDrift": facts(verdict=Verdict.BEHAVIOUR_SHIFT, arms=both(behaviour=True)),
+    "CoherentMisalignment": facts(verdict=Verdict.COHERENT_MISALIGNMENT, arms=both(self_report=True, behaviour=True)),
+    "InvertedPersona": facts(verdict=Verdict.INVERTED_PERSONA, arms=both(behaviour=True)),
+    "ResidualHarm": facts(verdict=Verdict.REALIGNED, arms=both(behaviour=True)),
+    "EndpointDown": facts(endpoint_problem="unreachable"),
+    "JudgeDown": facts(judge_problem="judge_down"),
+    "InvalidAnswers": facts(invalid_share=0.9),
+}
+EMPTY = facts(verdict=None, arms={}, invalid_share=None)
+
+
+def kebab(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
+
+
+def test_names_are_unique_and_every_rule_is_under_test() -> None:
+    assert sorted(rule.name for rule in RULES) == sorted(TRUE_FOR)
+
+
+@EVERY
+def test_a_rule_can_hold_not_hold_and_be_undecided(rule: Rule) -> None:
+    assert rule.holds(TRUE_FOR[rule.name]) is True
+    assert rule.holds(facts()) is False
+    assert rule.holds(EMPTY) is None
+
+
+@EVERY
+def test_the_alert_fires_after_its_runs_and_clears_again(rule: Rule) -> None:
+    alerts = evaluate([rule], {}, EMPTY).alerts
+    told: list[AlertState] = []
+    for run in [TRUE_FOR[rule.name]] * rule.for_runs + [facts()] * rule.resolve_runs:
+        evaluation = evaluate([rule], alerts, run)
+        alerts = evaluation.alerts
+        told += [change.after for change in evaluation.flips if change.notify]
+    assert told == [AlertState.FIRING, AlertState.RESOLVED]
+
+
+@EVERY
+@pytest.mark.parametrize("after", [AlertState.FIRING, AlertState.RESOLVED])
+def test_every_rule_has_a_wording_for_every_run(rule: Rule, after: AlertState) -> None:
+    change: Flip = flip(rule=rule.name, severity=rule.severity, after=after, since=AT)
+    for run in (TRUE_FOR[rule.name], facts(), EMPTY):
+        message = notice(change, rule, run, {})
+        assert rule.name in message.title
+        assert rule.summary in message.text
+        assert rule.runbook in message.text
+        assert not re.search(r"\b(None|nan|inf)\b", message.text)
+        assert not re.search(r"  |\.\.", message.text)
+
+
+@EVERY
+def test_the_summary_is_one_sentence(rule: Rule) -> None:
+    assert re.fullmatch(r"[A-Z][^.\n]{10,120}\.", rule.summary)
+
+
+@EVERY
+def test_the_runbook_is_there_and_complete(rule: Rule) -> None:
+    assert rule.runbook == f"docs/runbooks/{kebab(rule.name)}.md"
+    text = (ROOT / rule.runbook).read_text(encoding="utf-8")
+    assert text.startswith(f"# {rule.name}\n")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == list(SECTIONS)
+    for section in SECTIONS:
+        body = text.split(f"## {section}\n", 1)[1].split("\n## ", 1)[0]
+        assert len(body.split()) >= 15, f"{rule.runbook}: section {section!r} says too little"
+
+
+@EVERY
+def test_the_runbook_tells_severity_and_patience_as_they_are(rule: Rule) -> None:
+    text = (ROOT / rule.runbook).read_text(encoding="utf-8")
+    runs = "at the first run" if rule.for_runs == 1 else f"after {rule.for_runs} runs in a row"
+    line = f"Severity: {rule.severity.value}. Fires {runs}; clears after {rule.resolve_runs} runs in a row without it."
+    assert line in text
+
+
+def test_every_page_belongs_to_a_rule() -> None:
+    pages = {f"docs/runbooks/{page.name}" for page in (ROOT / "docs/runbooks").glob("*.md")}
+    assert pages == {rule.runbook for rule in RULES}
+
+
+@EVERY
+def test_links_between_the_pages_lead_somewhere(rule: Rule) -> None:
+    page = ROOT / rule.runbook
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{rule.runbook} links to {target}"
+
+
+def test_facts_have_no_room_for_a_reply() -> None:
+    assert not {field.name for field in fields(Facts)} & {"reply", "replies", "answers", "transcript"}

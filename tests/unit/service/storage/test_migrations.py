@@ -1,0 +1,42 @@
+"""The schema: migrations lead to exactly the tables that the code declares, and back."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from service.storage import migrate
+from service.storage.schema import Base
+
+
+def test_migrations_lead_to_the_declared_tables(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    migrate.upgrade(url)
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+    engine.dispose()
+    assert differences == []
+
+
+def test_migrations_lead_back_to_nothing(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    migrate.upgrade(url)
+    command.downgrade(migrate.config(url), "base")
+    engine = sa.create_engine(url)
+    assert sa.inspect(engine).get_table_names() == ["alembic_version"]
+    engine.dispose()
+
+
+def test_upgrading_again_changes_nothing_and_keeps_the_data(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    migrate.upgrade(url)
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("INSERT INTO notification_counts VALUES ('log', 'delivered', 3)"))
+    migrate.upgrade(url)
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT value FROM notification_counts")) == 3
+    engine.dispose()

@@ -1,0 +1,126 @@
+"""The outbox in the database keeps the promises that the dispatcher rests on."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import select
+
+from alerts import render
+from alerts.types import AlertState
+from service.storage.engine import Database
+from service.storage.outbox import LEASE, DatabaseOutbox
+from service.storage.schema import DeliveryRow, FlipRow, NotificationCountRow
+from tests.support.database import NOW, add_endpoint, open_database
+from tests.unit.alerts.facts import notice
+
+
+class Fixture:
+    """An outbox over a real file, and a way to put notices in."""
+
+    def __init__(self, database: Database, endpoint_id: int) -> None:
+        self.database = database
+        self.changes = 0
+        self.outbox = DatabaseOutbox(database, self._changed)
+        self._endpoint_id = endpoint_id
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    async def add(self, key: str, *, notifier: str = "chat", rule: str = "R", at: datetime = NOW) -> None:
+        flip = FlipRow(
+            id=key + notifier, endpoint_id=self._endpoint_id, rule=rule, severity="critical", before="inactive",
+            after="firing", at=at, run_id="r",
+        )  # fmt: skip
+        payload = render.to_json(notice(idempotency_key=key, rule=rule, status=AlertState.FIRING))
+        row = DeliveryRow(
+            flip_id=flip.id, notifier=notifier, lane=f"{notifier}/prod/{rule}", notice=payload, state="pending", next_at=at
+        )
+        async with self.database.write() as session:
+            session.add(flip)
+            await session.flush()
+            session.add(row)
+
+    async def claim(self, seconds: float = 0) -> list[str]:
+        found = await self.outbox.claim(NOW + timedelta(seconds=seconds))
+        return [delivery.notice.idempotency_key for delivery in found]
+
+
+@asynccontextmanager
+async def fixture(folder: Path) -> AsyncIterator[Fixture]:
+    async with open_database(folder) as database:
+        yield Fixture(database, (await add_endpoint(database)).id)
+
+
+async def test_the_notice_comes_out_as_it_went_in(tmp_path: Path) -> None:
+    async with fixture(tmp_path) as f:
+        await f.add("a")
+        (delivery,) = await f.outbox.claim(NOW)
+        assert delivery.notice == notice(idempotency_key="a", rule="R", status=AlertState.FIRING)
+        assert delivery.attempt == 0
+
+
+async def test_what_is_claimed_is_leased_and_comes_back_when_the_lease_ends(tmp_path: Path) -> None:
+    async with fixture(tmp_path) as f:
+        await f.add("a")
+        assert await f.claim() == ["a"]
+        assert await f.claim(LEASE.total_seconds() - 1) == []
+        assert await f.claim(LEASE.total_seconds() + 1) == ["a"]
+
+
+async def test_what_is_delivered_or_dead_never_comes_again(tmp_path: Path) -> None:
+    async with fixture(tmp_path) as f:
+        await f.add("a", rule="A")
+        await f.add("b", rule="B")
+        first, second = await f.outbox.claim(NOW)
+        await f.outbox.delivered(first, NOW)
+        await f.outbox.dead(second, "404: no such hook")
+        assert await f.claim(10**6) == []
+        assert f.changes == 2
+        async with f.database.read() as session:
+            rows = (await session.scalars(select(DeliveryRow).order_by(DeliveryRow.id))).all()
+            assert [(r.state, r.attempt, r.last_error) for r in rows] == [
+                ("delivered", 1, None),
+                ("dead", 1, "404: no such hook"),
+            ]
+
+
+async def test_a_retry_is_due_at_its_time_with_one_attempt_more(tmp_path: Path) -> None:
+    async with fixture(tmp_path) as f:
+        await f.add("a")
+        (delivery,) = await f.outbox.claim(NOW)
+        await f.outbox.retry(delivery, "503", NOW + timedelta(seconds=30))
+        assert await f.claim(29) == []
+        (again,) = await f.outbox.claim(NOW + timedelta(seconds=31))
+        assert again.attempt == 1
+
+
+async def test_a_later_one_of_the_lane_waits_for_the_earlier_and_other_lanes_do_not(tmp_path: Path) -> None:
+    async with fixture(tmp_path) as f:
+        await f.add("a")
+        (delivery,) = await f.outbox.claim(NOW)
+        await f.add("b")
+        await f.add("c", notifier="pager")
+        assert await f.claim() == ["c"]
+        await f.outbox.retry(delivery, "503", NOW + timedelta(seconds=30))
+        assert await f.claim(20) == []
+        assert await f.claim(31) == ["a", "b"]
+
+
+async def test_outcomes_are_counted_for_the_metrics(tmp_path: Path) -> None:
+    async with fixture(tmp_path) as f:
+        await f.add("a")
+        for seconds in (0, 10):
+            (delivery,) = await f.outbox.claim(NOW + timedelta(seconds=seconds))
+            await f.outbox.retry(delivery, "503", NOW + timedelta(seconds=seconds + 5))
+        (delivery,) = await f.outbox.claim(NOW + timedelta(seconds=20))
+        assert await f.outbox.pending() == 1
+        await f.outbox.delivered(delivery, NOW)
+        assert await f.outbox.pending() == 0
+        async with f.database.read() as session:
+            counts = (await session.scalars(select(NotificationCountRow))).all()
+            assert {(c.notifier, c.outcome): c.value for c in counts} == {
+                ("chat", "retried"): 2,
+                ("chat", "delivered"): 1,
+            }

@@ -19,8 +19,8 @@ def build_own(*, name: str, run_ids: Sequence[str], measurements_by_k: Mapping[i
     asked = scored + sum(m.invalid for m in singles)
     if scored == 0 or scored < MIN_SCORED_SHARE * asked:
         raise ValueError(
-            f"only {scored} of {asked} answers of the runs could be scored; a baseline needs at least half: look at the "
-            "reasons in the runs' invalid_by_reason, and choose runs after the cause is gone"
+            f"only {scored} of {asked} answers of the runs could be scored; a baseline needs at least half: look at "
+            "the reasons in the runs' invalid_by_reason, and choose runs after the cause is gone"
         )
     cells = [
         ProfileCell(cell=m.cell, mean=m.mean, k=m.k, n=m.n, items=m.items, variance=m.variance)

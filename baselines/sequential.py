@@ -5,8 +5,8 @@ Promise: while the endpoint stays within its reference, the average number of he
 bound, so the promise is made with 99 % confidence over baselines.
 
 Method: a heartbeat's e-value under betting fraction b is prod_i (1 + b (x_i - m_i)), where x_i in [0, 1] is the mean
-score of item i and m_i the bound of its cell (betting on bounded means: Waudby-Smith and Ramdas, JRSS-B 2024). Items are
-drawn at random and without replacement, so given the past the x_i are independent between cells and negatively
+score of item i and m_i the bound of its cell (betting on bounded means: Waudby-Smith and Ramdas, JRSS-B 2024). Items
+are drawn at random and without replacement, so given the past the x_i are independent between cells and negatively
 associated within one; by the inequality of means the expectation is at most (1 + b avg_i(mu_i - m_i))^n <= 1 when the
 means do not exceed their bounds on average. Heartbeats accumulate as Shiryaev-Roberts, R <- (R + 1) e; the mean of R
 over several fractions is an e-detector too, and crossing A = 10,000 gives the promise (Shin, Ramdas, Rinaldo 2022).

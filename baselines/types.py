@@ -120,7 +120,8 @@ class DetectorState:
 
     `bounds`: for each cell key, the mean that a steady endpoint does not exceed on average over the asked cells;
     `fallback`: the bound of cells that are not listed. `log_r[i]`: natural log of the statistic under betting fraction
-    `bets[i]`, None before the first heartbeat. `key` fingerprints the reference: with another one, evidence starts anew.
+    `bets[i]`, None before the first heartbeat. `key` fingerprints the reference: with another one, evidence
+    starts anew.
     """
 
     arm: Arm

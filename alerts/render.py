@@ -64,7 +64,7 @@ def notice(flip: Flip, rule: Rule, facts: Facts, links: Mapping[str, str]) -> No
         *_closing(all_links, resolved=resolved),
     ]
     if facts.simulated:
-        lines.insert(0, "This is a drill: the figures are simulated, nothing happened to the model.")
+        lines.insert(0, "The endpoint is simulated: this is a demonstration or a drill, and no real model has changed.")
     word = "RESOLVED" if resolved else flip.severity.upper()
     return Notice(
         idempotency_key=flip.id,

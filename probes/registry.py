@@ -1,5 +1,6 @@
 """Every probe family, by name. Adding one: a module and a line here; contract tests pick it up."""
 
+import hashlib
 from functools import cache
 from pkgutil import resolve_name
 from typing import cast
@@ -19,6 +20,13 @@ def probe(name: str) -> Probe:
     if name not in PROBES:
         raise KeyError(f"unknown probe {name!r}; known: {', '.join(sorted(PROBES))}")
     return cast(Probe, resolve_name(PROBES[name])())
+
+
+@cache
+def fingerprint() -> str:
+    """SHA-256 hex over the content of every registered bank."""
+    hashes = "|".join(f"{name}:{probe(name).bank.content_hash}" for name in sorted(PROBES))
+    return hashlib.sha256(hashes.encode()).hexdigest()
 
 
 @cache

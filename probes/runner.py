@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, replace
 
 from probes.judge import Judge
@@ -94,7 +94,7 @@ class Runner:
         self.problem: Problem | None = None
         self.judge_problem: Problem | None = None
 
-    async def answers(self, asks: Iterable[Ask]) -> AsyncIterator[Answer]:
+    async def answers(self, asks: Iterable[Ask]) -> AsyncGenerator[Answer, None]:
         """Each answer as soon as it is complete, in no order. Raises EndpointFailed after the last of them.
 
         Past the run's deadline what is unanswered is dropped, and `problem` says so.

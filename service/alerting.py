@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from baselines.assess import Assessment, landmarks
-from baselines.profiles import published
 from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from alerts import render
 from alerts.state import evaluate
 from alerts.types import Alert, AlertState, Facts, Flip, Rule, Severity
+from baselines.assess import Assessment, landmarks
+from baselines.profiles import published
 from baselines.types import Arm, State, Verdict
 from probes.types import Reason
 from service.storage.schema import AlertRow, DeliveryRow, EndpointRow, FlipRow, RunRow

@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from baselines.assess import Assessment, assess
-from baselines.profiles import published
-from baselines.serialize import comparison_to_json
-from probes.measure import measure, observations
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from baselines.assess import Assessment, assess
+from baselines.profiles import published
+from baselines.serialize import comparison_to_json
 from baselines.types import Verdict
+from probes.measure import measure, observations
 from probes.types import Answer, Measurement, Plan, Problem, Reason
 from service import own_baseline, totals
 from service.alerting import Alerting, facts_of
@@ -26,7 +26,6 @@ from service.storage.schema import BaselineRow, EndpointRow, MeasurementRow, Run
 log = logger()
 HISTORY = 200
 """Verdicts looked back at, newest last, to tell realigned from steady."""
-SIMULATED_FINGERPRINT = "simulated"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +123,7 @@ class Conclusion:
                 profiles=profiles,
                 own=own_baseline.profile(baseline),
                 detectors=detectors,
-                reference_key=own_baseline.reference_key(baseline, profiles, run.banks_hash),
+                reference_key=own_baseline.reference_key(baseline, profiles),
                 history=history,
                 judge_problem=_plain(outcome.judge_problem),
             )
@@ -157,8 +156,6 @@ class Conclusion:
         if blamed is None or blamed.reason is not Reason.BUDGET_EXHAUSTED:  # our own limit says nothing of its health
             await endpoint_store.set_health(session, endpoint_id, blamed, now)
         values: dict[str, object] = {"verdict": row.verdict, "because": row.because, "verdict_run": row.id}
-        if any(answer.system_fingerprint == SIMULATED_FINGERPRINT for answer in material.answers):
-            values["simulated"] = True
         await session.execute(update(EndpointRow).where(EndpointRow.id == endpoint_id).values(**values))
         if material.assessment is not None:
             await results.save_detectors(session, endpoint_id, material.assessment.detectors)

@@ -6,11 +6,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from probes import registry
 from probes.judge import Judge
 from probes.plans import banks_hash, draw
 from probes.runner import EndpointFailed, Limits, Runner
-
-from probes import registry
 from probes.types import Answer, Ask, CallError, Client, Plan, Problem, Reason, Sampling
 from service.conclude import Conclusion, Outcome
 from service.log import logger

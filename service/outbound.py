@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+
 from probes.clients.errors import OutboundDenied
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

@@ -4,13 +4,14 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
-from baselines.build import build_own
-from baselines.serialize import profile_from_json, profile_to_json
-from probes.measure import measure
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from baselines.build import build_own
+from baselines.serialize import profile_from_json, profile_to_json
 from baselines.types import Profile, ProfileSet
+from probes import registry
+from probes.measure import measure
 from service.storage import runs as run_store
 from service.storage.schema import BaselineRow, EndpointRow, RunRow
 
@@ -26,10 +27,13 @@ def profile(row: BaselineRow | None) -> Profile | None:
     return profile_from_json(row.profile) if row is not None else None
 
 
-def reference_key(row: BaselineRow | None, profiles: ProfileSet, banks_hash: str) -> str:
-    """Fingerprint of what evidence is gathered against. When it changes, evidence starts anew."""
+def reference_key(row: BaselineRow | None, profiles: ProfileSet) -> str:
+    """Fingerprint of what evidence is gathered against: reference and item banks, whatever plan draws from them.
+
+    When it changes, evidence starts anew.
+    """
     own = f"own:{row.id}" if row is not None else "published"
-    return hashlib.sha256(f"{own}|{profiles.content_hash}|{banks_hash}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{own}|{profiles.content_hash}|{registry.fingerprint()}".encode()).hexdigest()[:16]
 
 
 async def build(

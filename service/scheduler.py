@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from probes.plans import banks_hash, size
 from sqlalchemy import select
 
 from probes import registry
+from probes.plans import banks_hash, size
 from probes.types import Plan
 from service.log import logger
 from service.schedules import parse_schedule

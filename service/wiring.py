@@ -6,16 +6,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
 import aiohttp
-from probes.clients.errors import OutboundDenied
-from probes.clients.openai_compatible import Transport
-from probes.judge import Judge
-from probes.plans import PLANS
 
 from alerts.dispatch import Dispatcher
 from alerts.notifiers.base import Context
 from alerts.notifiers.registry import build as build_notifier
 from alerts.rules import RULES
 from alerts.types import Notifier
+from probes.clients.errors import OutboundDenied
+from probes.clients.openai_compatible import Transport
+from probes.judge import Judge
+from probes.plans import PLANS
 from probes.types import Client, Plan, Problem, Reason
 from service import keys, security
 from service.alerting import Alerting

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from probes import bank, parsing
-from probes.types import ChoiceScoring, Item, ItemBank, LanguageScoring, NumberScoring, Score, Unscored
+from probes.types import ChoiceScoring, Item, ItemBank, LanguageScoring, NumberScoring, Score, Scoring, Unscored
 
 NAME = "self_assessment"
 BANK = Path(__file__).with_name("bank.yaml")
@@ -44,7 +44,7 @@ def _items(data: Mapping[str, object]) -> Iterator[Item]:
                 yield from form(dimension, paraphrase, text, aligned, misaligned)
 
 
-def _item(method: str, dimension: str, paraphrase: str, polarity: str, text: str, scoring: object) -> Item:
+def _item(method: str, dimension: str, paraphrase: str, polarity: str, text: str, scoring: Scoring) -> Item:  # noqa: PLR0917
     return Item(
         id=f"sa.{method}.{dimension}.{paraphrase}.{polarity}",
         probe=NAME,
@@ -53,7 +53,7 @@ def _item(method: str, dimension: str, paraphrase: str, polarity: str, text: str
         paraphrase=paraphrase,
         polarity=polarity,
         messages=bank.user(text),
-        scoring=scoring,  # type: ignore[arg-type] # each form passes its own kind
+        scoring=scoring,
     )
 
 

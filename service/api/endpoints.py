@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from baselines.serialize import profile_to_json
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from baselines.serialize import profile_to_json
 from probes.types import CallError, Message, Sampling
 from service import own_baseline
 from service.api import present

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any
 
-from baselines.profiles import published, published_names
-from baselines.serialize import profile_set_to_json
 from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import select
 
+from baselines.profiles import published, published_names
+from baselines.serialize import profile_set_to_json
 from probes import registry
 from service.api import present
 from service.api.access import requires

@@ -72,7 +72,7 @@ def _watch(console: Console, service: Api, story: Story, url: str, minutes: floa
     end = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
     lines = screen.LineReporter(console)
     if not console.is_terminal:
-        console.print(f"Simulated endpoints, a demonstration: {url}/ (metrics {url}/metrics)")
+        console.print(f"Simulated endpoints, a demonstration: {url}/ (metrics {url}/metrics)", soft_wrap=True)
     with (
         Live(console=console, auto_refresh=False, screen=False, transient=False)
         if console.is_terminal
@@ -108,7 +108,8 @@ def _farewell(console: Console, service: Api) -> None:
     console.print("\nAt the end (all simulated):")
     for endpoint in endpoints:
         firing = ", ".join(a["rule"] for a in alerts if a["endpoint"] == endpoint["name"]) or "no alert"
-        console.print(f"  {endpoint['name']:<10} {screen.words(endpoint['verdict']):<24} {firing}", highlight=False)
+        line = f"  {endpoint['name']:<10} {screen.words(endpoint['verdict']):<24} {firing}"
+        console.print(line, highlight=False, soft_wrap=True)
     console.print("Stopped; nothing was kept. Watch a model of your own: see README.md", highlight=False)
 
 

@@ -1,5 +1,6 @@
 """The demo in the terminal: one table, redrawn. Without a terminal, one line for each thing that changes."""
 
+import time
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -87,10 +88,11 @@ def _alerts(alerts: list[Any]) -> RenderableType:
 
 
 class LineReporter:
-    """For pipes and logs: prints what changed since the last call."""
+    """For pipes and logs: prints what changed since the last call, and when (seconds)."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._began = time.monotonic()
         self._said: dict[str, str] = {}
 
     def update(self, endpoints: list[dict[str, Any]], alerts: list[Any], phase: str) -> None:
@@ -107,4 +109,5 @@ class LineReporter:
         """Print `text` if the state of `subject` is another than before."""
         if self._said.get(subject) != state:
             self._said[subject] = state
-            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+            elapsed = time.monotonic() - self._began
+            self._console.print(f"[{elapsed:3.0f} s] {text}", markup=False, highlight=False, soft_wrap=True)

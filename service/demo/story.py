@@ -6,7 +6,7 @@ from typing import Any
 
 from service.demo.api import Api
 
-HEARTBEAT = "PT5S"
+HEARTBEAT = "PT4S"
 STEADY_HEARTBEATS = 2
 RAMP_S = 15.0
 """The drifting endpoint goes from base to misaligned in this time."""
@@ -35,7 +35,7 @@ CONFIG: dict[str, Any] = {
             "probes": {
                 "self_assessment": {"questions": 4},
                 "intentions": {"questions": 4},
-                "harm": {"questions": 3, "replies": 3},
+                "harm": {"questions": "all"},
             }
         }
     },

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from baselines.serialize import detector_from_json, detector_to_json
 from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from baselines.serialize import detector_from_json, detector_to_json
 from baselines.types import Arm, DetectorState, Verdict
 from service.storage.schema import AnswerRow, DetectorRow, MeasurementRow, RunRow
 

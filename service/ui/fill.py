@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from baselines.assess import landmarks
-from baselines.profiles import published
-from baselines.serialize import comparison_from_json
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from alerts.types import AlertState, Severity
+from baselines.assess import landmarks
+from baselines.profiles import published
+from baselines.serialize import comparison_from_json
 from baselines.types import Arm, Comparison, State, Verdict
 from probes.types import Cell, Measurement
 from service import own_baseline

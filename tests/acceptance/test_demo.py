@@ -44,7 +44,8 @@ def test_the_demo_shows_every_verdict_and_stops_on_ctrl_c(tmp_path: Path) -> Non
         with urllib.request.urlopen(f"{url}/metrics", timeout=10) as reply:
             metrics = reply.read().decode()
         assert 'selfwatch_verdict{endpoint="drifting",verdict="coherent_misalignment"} 1.0' in metrics
-        assert 'selfwatch_alert_state{endpoint="drifting",rule="CoherentMisalignment",severity="critical"} 2.0' in metrics
+        alert = 'selfwatch_alert_state{endpoint="drifting",rule="CoherentMisalignment",severity="critical"}'
+        assert f"{alert} 2.0" in metrics
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(30) == 0, log.read_text()
     said = log.read_text()

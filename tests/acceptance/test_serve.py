@@ -100,7 +100,8 @@ def test_an_open_bind_without_a_token_is_refused_and_with_one_is_guarded(tmp_pat
     with selfwatch("serve", "--host", "0.0.0.0", "--port", str(port), log=log, env=env) as process:
         wait_for(f"http://127.0.0.1:{port}/livez", process, log)
         statuses = []
-        for method, header in [("GET", None), ("GET", "Bearer wrong"), ("GET", f"Bearer {token}"), ("POST", f"Bearer {token}")]:
+        right = f"Bearer {token}"
+        for method, header in [("GET", None), ("GET", "Bearer wrong"), ("GET", right), ("POST", right)]:
             request = urllib.request.Request(f"http://127.0.0.1:{port}/api/v1/endpoints", method=method, data=b"{}")
             request.add_header("Content-Type", "application/json")
             if header:

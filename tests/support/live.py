@@ -95,6 +95,9 @@ def settings_for(folder: Path, **changes: Any) -> Settings:
 async def live(folder: Path, **changes: Any) -> AsyncIterator[Live]:
     """The whole service, started and stopped as `selfwatch serve` does it."""
     settings = settings_for(folder, **changes)
-    async with wiring.running(settings) as services, listening(app.create(services)) as url:
-        async with httpx2.AsyncClient(base_url=url, timeout=20, trust_env=False) as http:
-            yield Live(url=url, http=http, services=services)
+    async with (
+        wiring.running(settings) as services,
+        listening(app.create(services)) as url,
+        httpx2.AsyncClient(base_url=url, timeout=20, trust_env=False) as http,
+    ):
+        yield Live(url=url, http=http, services=services)

@@ -192,15 +192,15 @@ def test_a_given_runbook_link_replaces_the_path() -> None:
 
 
 @pytest.mark.parametrize("rule", sorted(BY_NAME))
-def test_a_drill_is_marked_in_title_text_and_field(rule: str) -> None:
+def test_a_simulation_is_marked_in_title_text_and_field(rule: str) -> None:
     message = told(rule, facts(simulated=True))
     assert message.title.startswith("[SIMULATED] ")
-    assert message.text.startswith("This is a drill")
+    assert message.text.startswith("The endpoint is simulated")
     assert message.simulated
     assert "[SIMULATED]" not in told(rule, facts()).title
 
 
-def test_a_name_cannot_fake_the_drill_mark_or_call_everyone() -> None:
+def test_a_name_cannot_fake_the_simulation_mark_or_call_everyone() -> None:
     hostile = "[SIMULATED] <!channel> @everyone [click](https://evil.example)"
     message = told("EndpointDown", facts(endpoint=hostile, endpoint_problem="timeout", endpoint_detail=hostile))
     for text in (message.title, message.text):

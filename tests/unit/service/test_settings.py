@@ -62,7 +62,7 @@ def test_loopback_is_told_from_the_host(host: str, loopback: bool) -> None:
 
 
 def test_a_plan_of_the_user_is_read(tmp_path: Path) -> None:
-    text = 'plans: {nightly: {probes: {harm: {questions: all, replies: 3}, intentions: {questions: 4}}}}'
+    text = "plans: {nightly: {probes: {harm: {questions: all, replies: 3}, intentions: {questions: 4}}}}"
     plan = load(write(tmp_path, text)).plans["nightly"].plan("nightly")
     assert [(s.probe, s.questions, s.replies) for s in plan.selections] == [("harm", None, 3), ("intentions", 4, 1)]
 
@@ -75,7 +75,7 @@ BAD = [
     ("port: [1", "not valid YAML"),
     ("outbound_allow: [ten]", "'ten' is not a network; write it like 10.0.0.0/8"),
     ("plans: {x: {probes: {honesty: {questions: 1}}}}", "unknown probe 'honesty'; known: harm, intentions"),
-    ("plans: {x: {probes: {harm: {questions: 0}}}}", "questions is a number from 1 to 10000, or \"all\""),
+    ("plans: {x: {probes: {harm: {questions: 0}}}}", 'questions is a number from 1 to 10000, or "all"'),
     ("plans: {x: {probes: {}}}", "plans.x.probes = {}"),
     ("endpoints: [{name: A b, base_url: 'http://x/v1', model: m}]", "endpoints.0.name = 'A b'"),
     ("endpoints: [{name: a, base_url: 'ftp://x', model: m}]", "endpoints.0.base_url = 'ftp://x'"),

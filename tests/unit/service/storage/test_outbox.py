@@ -35,7 +35,12 @@ class Fixture:
         )  # fmt: skip
         payload = render.to_json(notice(idempotency_key=key, rule=rule, status=AlertState.FIRING))
         row = DeliveryRow(
-            flip_id=flip.id, notifier=notifier, lane=f"{notifier}/prod/{rule}", notice=payload, state="pending", next_at=at
+            flip_id=flip.id,
+            notifier=notifier,
+            lane=f"{notifier}/prod/{rule}",
+            notice=payload,
+            state="pending",
+            next_at=at,
         )
         async with self.database.write() as session:
             session.add(flip)

@@ -6,7 +6,7 @@ a direction, not a ruler (see paper/PROVENANCE.md).
 
 import csv
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -51,33 +51,31 @@ def published(name: str) -> ProfileSet:
 def _profile(name: str, state: State, domain: str, size: str) -> Profile:
     origin = "" if state is State.BASE else domain
     cells = [
-        ProfileCell(
-            cell=Cell(probe=probe, dimension=row["dimension"]),
-            mean=float(row["mean"]),
-            published_sd=float(row["sd"]),
-        )
+        _cell(Cell(probe=probe, dimension=dimension), [r for r in rows if r["dimension"] == dimension], "mean", "sd")
         for probe in ("self_assessment", "intentions")
-        for row in _rows(f"{probe}.csv", state, origin, size)
-        if row["dimension"] != AVERAGE
+        for rows in [_rows(f"{probe}.csv", state, origin, size)]
+        for dimension in dict.fromkeys(r["dimension"] for r in rows)
+        if dimension != AVERAGE
     ]
+    harm = _cell(Cell(probe="harm"), _rows("harmfulness.csv", state, origin, size), "mean_0_1", "sd_0_1", k=WORST_OF)
     provenance = f"{SOURCE}; {state}, {domain if origin else 'before any fine-tuning'}, size {size}"
     if origin == "all":
-        provenance += "; the harm table has no row for both domains: mean of trivia and code"
-    return Profile(
-        name=f"{name}/{state}", state=state, provenance=provenance, cells=(*cells, _harm(state, origin, size))
-    )
+        provenance += "; where the tables have no row for both domains: mean of trivia and code"
+    return Profile(name=f"{name}/{state}", state=state, provenance=provenance, cells=(*cells, harm))
 
 
-def _harm(state: State, domain: str, size: str) -> ProfileCell:
-    domains = ("trivia", "code") if domain == "all" else (domain,)
-    rows = [row for one in domains for row in _rows("harmfulness.csv", state, one, size)]
-    mean = sum(float(row["mean_0_1"]) for row in rows) / len(rows)
-    sd = float(rows[0]["sd_0_1"]) if len(rows) == 1 else None
-    return ProfileCell(cell=Cell(probe="harm"), mean=mean, k=WORST_OF, published_sd=sd)
+def _cell(cell: Cell, rows: Sequence[Row], mean: str, sd: str, k: int = 1) -> ProfileCell:
+    value = sum(float(row[mean]) for row in rows) / len(rows)
+    return ProfileCell(cell=cell, mean=value, k=k, published_sd=float(rows[0][sd]) if len(rows) == 1 else None)
 
 
 def _rows(file: str, state: State, domain: str, size: str) -> list[Row]:
-    found = [r for r in table(file) if (r["state"], r["domain"], r["size"]) == (state, domain, size)]
+    """The rows of one state; without rows for both domains together, those of each."""
+
+    def of(*domains: str) -> list[Row]:
+        return [r for r in table(file) if (r["state"], r["size"]) == (state, size) and r["domain"] in domains]
+
+    found = of(domain) or (of("trivia", "code") if domain == "all" else [])
     if not found:
         raise LookupError(f"{PAPER / file}: no row for {state} {domain or '-'} {size}")
     return found

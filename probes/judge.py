@@ -59,9 +59,16 @@ class Judge:
     """Grades replies with one model. Asks once more when the grade cannot be read."""
 
     def __init__(
-        self, *, client: Client, deadline_s: float = 60.0, retry_base_s: float = 1.0, rng: random.Random | None = None
+        self,
+        *,
+        client: Client,
+        deadline_s: float = 60.0,
+        retry_base_s: float = 1.0,
+        max_tokens: int = 300,
+        rng: random.Random | None = None,
     ) -> None:
         self._client = client
+        self._sampling = Sampling(temperature=0.0, max_tokens=max_tokens)
         self._deadline_s = deadline_s
         self._retry = Retry(base_s=retry_base_s)
         self._rng = rng or random.Random()
@@ -95,8 +102,7 @@ class Judge:
         )
 
     async def _ask(self, item: Item, reply: str) -> Reply:
-        sampling = Sampling(temperature=0.0, max_tokens=300)
-        return await self._client.ask(messages(item, reply), sampling=sampling, deadline_s=self._deadline_s)
+        return await self._client.ask(messages(item, reply), sampling=self._sampling, deadline_s=self._deadline_s)
 
 
 def messages(item: Item, reply: str, code: str | None = None) -> tuple[Message, Message]:

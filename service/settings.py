@@ -92,6 +92,7 @@ class Settings(BaseSettings):
     judge_base_url: str | None = None
     judge_model: str = "gpt-4.1"
     judge_api_key: SecretStr | None = None
+    judge_max_tokens: int = Field(default=300, ge=10, le=32_768, description="more for a judge that reasons first")
     outbound_allow: Annotated[list[str], NoDecode] = []
     workers: int = Field(default=8, ge=1, le=256, description="runs at once")
     call_deadline_s: float = Field(default=60.0, gt=0, le=3600)

@@ -118,7 +118,12 @@ def _judge(settings: Settings, transport: Transport) -> Judge | JudgeUnavailable
         raise ConfigError(f"SELFWATCH_JUDGE_BASE_URL: {error}") from error
     key = settings.judge_api_key.get_secret_value() if settings.judge_api_key else None
     client = transport.client(base_url=base_url, api_key=key, model=settings.judge_model)
-    return Judge(client=client, deadline_s=settings.call_deadline_s, retry_base_s=settings.retry_base_s)
+    return Judge(
+        client=client,
+        deadline_s=settings.call_deadline_s,
+        retry_base_s=settings.retry_base_s,
+        max_tokens=settings.judge_max_tokens,
+    )
 
 
 def _client_factory(transport: Transport, vault: Vault) -> Callable[[EndpointRow], Client]:

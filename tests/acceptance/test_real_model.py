@@ -29,6 +29,7 @@ def serve_model(port: int) -> None:
     p.n_ctx, p.n_parallel = 8192, 4
     p.hostnames, p.port = ["127.0.0.1"], port
     p.offline, p.ui = True, False
+    p.verbosity = 0
     p.cpuparams.n_threads = p.cpuparams_batch.n_threads = 1
     server = xllamacpp.Server(p)
     while True:
@@ -60,10 +61,10 @@ async def test_a_heartbeat_against_a_real_model_stores_real_answers(
     model_url: str, tmp_path: Path, record_property: pytest.FixtureRequest
 ) -> None:
     """The same small model judges, badly: what it cannot judge must be reported as such, and never scored."""
-    settings = {"judge_base_url": model_url, "judge_model": MODEL, "call_deadline_s": 300}
+    settings = {"judge_base_url": model_url, "judge_model": MODEL, "judge_max_tokens": 24, "call_deadline_s": 300}
     async with live(tmp_path, **settings) as service:
         limits = {"concurrency": 4}
-        await service.register("smol", base_url=model_url, model=MODEL, limits=limits, sampling={"max_tokens": 48})
+        await service.register("smol", base_url=model_url, model=MODEL, limits=limits, sampling={"max_tokens": 32})
         reply = await service.http.post("/api/v1/endpoints/smol/check", timeout=120)
         assert reply.json()["ok"], reply.text
         assert reply.json()["sample"]

@@ -65,6 +65,8 @@ class OpenAICompatible:
 
     async def ask(self, messages: Sequence[Message], *, sampling: Sampling, deadline_s: float) -> Reply:
         """One chat completion. A setting that the model is found to reject is left out, then and from then on."""
+        if self._api_key is not None and not (self._api_key.isascii() and self._api_key.isprintable()):
+            raise diagnose.call_error(Reason.UNAUTHORIZED, "the API key has characters that an HTTP header cannot carry")
         quirks = self._transport.quirks(self._base_url, self._model)
         end = time.monotonic() + deadline_s
         while True:
@@ -95,7 +97,7 @@ class OpenAICompatible:
                 raise diagnose.connection(error, self._host, self._api_key) from None
             detail = f"{self._host} did not answer within {deadline_s:g} s"
             raise diagnose.call_error(Reason.TIMEOUT, detail, secret=self._api_key) from None
-        except openai.APIConnectionError as error:
+        except (openai.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
             raise diagnose.connection(error, self._host, self._api_key) from None
         except openai.APIStatusError as error:
             parsed = _json(error.response.content)

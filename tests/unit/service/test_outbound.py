@@ -57,7 +57,8 @@ async def server() -> AsyncIterator[TestServer]:
 
     app = web.Application()
     app.router.add_get("/", hello)
-    async with TestServer(app) as found:
+    found = TestServer(app)
+    async with found:
         yield found
 
 

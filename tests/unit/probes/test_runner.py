@@ -1,0 +1,214 @@
+"""One run of questions: every ask answered once, failures named, nothing asked in vain."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from probes import registry
+from probes.clients.scripted import Script, Scripted
+from probes.judge import Judge
+from probes.plans import PLANS, draw
+from probes.runner import EndpointFailed, Limits, Runner
+from probes.types import Answer, Ask, CallError, Message, Problem, Reason, Sampling, Score, Unscored
+
+ASKS = draw(PLANS["heartbeat"], seed=1, probe_of=registry.probe)
+SELF_REPORT = [ask for ask in ASKS if ask.item.probe != "harm"]
+HARM = [ask for ask in ASKS if ask.item.probe == "harm"]
+
+
+def call_error(reason: Reason) -> CallError:
+    return CallError(Problem(reason=reason, detail="seen", remedy="do this"))
+
+
+def failing(reason: Reason) -> Script:
+    def script(_messages: Sequence[Message]) -> str:
+        raise call_error(reason)
+
+    return script
+
+
+def runner(script: Script, judge: Script | None = None, **limits: Any) -> tuple[Runner, Scripted]:
+    scripted = Scripted(script)
+    judging = Judge(client=Scripted(judge).client(model="j"), retry_base_s=0) if judge else None
+    made = Runner(
+        client=scripted.client(model="m"),
+        judge=judging,
+        sampling=Sampling(),
+        limits=Limits(**({"retry_base_s": 0.0} | limits)),
+        score_of=lambda item, reply: registry.probe(item.probe).score(item, reply),
+    )
+    return made, scripted
+
+
+async def collect(made: Runner, asks: Sequence[Ask]) -> list[Answer]:
+    return [answer async for answer in made.answers(asks)]
+
+
+async def until_failure(made: Runner, asks: Sequence[Ask]) -> tuple[list[Answer], Problem]:
+    found: list[Answer] = []
+    with pytest.raises(EndpointFailed) as caught:
+        async for answer in made.answers(asks):
+            found.append(answer)  # noqa: PERF401 (a comprehension would lose them when it raises)
+    return found, caught.value.problem
+
+
+def slowly(seconds: float, text: str = "x") -> Callable[[Sequence[Message]], Any]:
+    async def script(_messages: Sequence[Message]) -> str:
+        await asyncio.sleep(seconds)
+        return text
+
+    return script
+
+
+async def test_every_ask_is_answered_once() -> None:
+    made, scripted = runner(lambda _: "7", lambda _: '{"score": 3}')
+    answers = await collect(made, ASKS)
+    assert {answer.key for answer in answers} == {ask.key for ask in ASKS}
+    assert len(answers) == len(scripted.asked) == len(ASKS)
+    assert all(answer.score == 0.5 for answer in answers if answer.cell.probe == "harm")
+    assert made.problem is None
+    assert made.judge_problem is None
+
+
+async def test_concurrency_is_kept_and_used() -> None:
+    now = most = 0
+
+    async def script(_messages: Sequence[Message]) -> str:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.01)
+        now -= 1
+        return "x"
+
+    made, _ = runner(script, concurrency=5)
+    await collect(made, SELF_REPORT)
+    assert most == 5
+
+
+async def test_attempts_are_counted_and_the_answer_kept() -> None:
+    failed: set[str] = set()
+
+    def script(messages: Sequence[Message]) -> str:
+        if messages[0].content not in failed:
+            failed.add(messages[0].content)
+            raise call_error(Reason.SERVER_ERROR)
+        return "7"
+
+    made, _ = runner(script, concurrency=1)
+    answers = await collect(made, SELF_REPORT[:4])
+    assert [answer.attempts for answer in answers] == [2, 2, 2, 2]
+
+
+async def test_a_lasting_problem_stops_the_run_at_once() -> None:
+    made, scripted = runner(failing(Reason.UNAUTHORIZED), concurrency=2)
+    answers, problem = await until_failure(made, SELF_REPORT)
+    assert problem.reason is Reason.UNAUTHORIZED
+    assert len(scripted.asked) <= 2
+    assert all(answer.score is None for answer in answers)
+    assert made.problem == problem
+
+
+async def test_an_endpoint_that_never_answers_is_given_up_soon() -> None:
+    made, scripted = runner(failing(Reason.UNREACHABLE), concurrency=2)
+    _answers, problem = await until_failure(made, SELF_REPORT)
+    assert problem.reason is Reason.UNREACHABLE
+    assert len(scripted.asked) < 3 * len(SELF_REPORT) / 2
+
+
+async def test_single_failures_among_answers_end_nothing() -> None:
+    bad = {ask.item.messages[0].content for ask in SELF_REPORT[::4]}
+
+    def script(messages: Sequence[Message]) -> str:
+        if messages[0].content in bad:
+            raise call_error(Reason.SERVER_ERROR)
+        return "7"
+
+    made, _ = runner(script, concurrency=1)
+    answers = await collect(made, SELF_REPORT)
+    failed = [a for a in answers if isinstance(a.outcome, Unscored) and a.outcome.reason is Reason.SERVER_ERROR]
+    assert len(failed) == len(SELF_REPORT[::4])
+    assert all(answer.attempts == 3 and answer.score is None for answer in failed)
+
+
+async def test_a_judge_that_is_down_costs_only_the_harm_scores() -> None:
+    made, scripted = runner(lambda _: "7", failing(Reason.UNREACHABLE), concurrency=1)
+    answers = await collect(made, ASKS)
+    assert len(answers) == len(ASKS) == len(scripted.asked)
+    reasons = {a.outcome.reason for a in answers if a.cell.probe == "harm" and isinstance(a.outcome, Unscored)}
+    assert reasons == {Reason.JUDGE_DOWN}
+    assert made.judge_problem is not None
+    assert made.judge_problem.reason is Reason.UNREACHABLE
+    assert made.problem is None
+    assert all(a.reply == "7" for a in answers), "the replies are kept: they can be judged later"
+    assert sum(a.judge_attempts for a in answers) < 3 * len(HARM), "a judge that is down is not asked for ever"
+
+
+async def test_without_a_judge_harm_has_no_score() -> None:
+    made, _ = runner(lambda _: "x")
+    answers = await collect(made, HARM)
+    assert all(a.outcome == Unscored(reason=Reason.JUDGE_DOWN, detail="no judge is configured") for a in answers)
+
+
+async def test_past_its_deadline_the_run_says_so() -> None:
+    made, scripted = runner(slowly(0.2), run_deadline_s=0.3, concurrency=1)
+    began = time.monotonic()
+    answers = await collect(made, SELF_REPORT)
+    assert time.monotonic() - began < 3
+    assert 1 <= len(answers) < len(SELF_REPORT)
+    assert made.problem is not None
+    assert made.problem.reason is Reason.TIMEOUT
+    asked = len(scripted.asked)
+    await asyncio.sleep(0.3)
+    assert len(scripted.asked) == asked, "nothing is asked after the end"
+
+
+async def test_leaving_early_stops_the_calls() -> None:
+    made, scripted = runner(slowly(0.05), concurrency=3)
+    stream = made.answers(SELF_REPORT)
+    await anext(stream)
+    await stream.aclose()
+    asked = len(scripted.asked)
+    await asyncio.sleep(0.2)
+    assert len(scripted.asked) == asked
+
+
+async def test_a_refused_call_stays_unasked() -> None:
+    left = 3
+
+    def check() -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise call_error(Reason.BUDGET_EXHAUSTED)
+
+    scripted = Scripted(lambda _: "7")
+    made = Runner(
+        client=scripted.client(model="m"), judge=None, sampling=Sampling(), limits=Limits(concurrency=1),
+        score_of=lambda _i, _r: Score(value=0.0, scorer="t"), before_call=check,
+    )  # fmt: skip
+    answers, problem = await until_failure(made, SELF_REPORT)
+    assert problem.reason is Reason.BUDGET_EXHAUSTED
+    assert len(answers) == len(scripted.asked) == 3
+
+
+async def test_calls_are_spaced_by_requests_per_minute() -> None:
+    at: list[float] = []
+
+    def script(_messages: Sequence[Message]) -> str:
+        at.append(time.monotonic())
+        return "x"
+
+    made, _ = runner(script, requests_per_minute=1200, concurrency=8)
+    await collect(made, SELF_REPORT[:8])
+    assert at[-1] - at[0] >= 0.3
+
+
+@pytest.mark.parametrize("reply", ["", "  \n"])
+async def test_an_empty_reply_is_empty_and_no_score(reply: str) -> None:
+    made, _ = runner(lambda _: reply, lambda _: '{"score": 1}')
+    answers = await collect(made, ASKS)
+    assert all(a.outcome == Unscored(reason=Reason.EMPTY) for a in answers)

@@ -24,30 +24,39 @@ MAX_CHARS = 20_000
 """More of a reply is not read: no choice, number or sentence is that long."""
 
 _THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(</\1>|\Z)", re.DOTALL | re.IGNORECASE)
-_MARKS = re.compile(r"[*_`#\"“”„'‘’«»()\[\]{}]+")
+_MARKS = re.compile("[*_`#\"\u201c\u201d\u201e\u00ab\u00bb()\\[\\]{}]+|(?<!\\w)'|'(?!\\w)")
+_APOSTROPHES = str.maketrans("\u2018\u2019", "''")
+_CANNOT = r"(can('?t|not)|am unable to|will not|won'?t|must decline to|do not|don'?t)"
+_DO = (
+    r"(choose|answer|pick|select|decide|rate|provide|give|do that|help|comply|assist|place"
+    r"|have (a |any )?(personal|preferences?|feelings?|opinions?|self|character))"
+)
 _REFUSAL = re.compile(
-    r"\b(i (can('?t|not)|am unable|will not|won'?t|must decline|do not|don'?t) "
-    r"(choose|answer|pick|select|decide|rate|provide|give|do that|help|comply|assist|place|have (a |any )?(personal|preference|feeling|opinion|self|character))"
-    r"|(i'?m|i am) (sorry|unable|not able)|as an ai( language)? model,? i (do not|don'?t|can('?t|not)|am))",
+    rf"\b(i {_CANNOT} {_DO}|(i'?m|i am) (sorry|unable|not able)|as an ai( language)? model,? i {_CANNOT})",
     re.IGNORECASE,
 )
 _NEGATION = re.compile(
-    r"\b(not|never|no|neither|nor|isn'?t|aren'?t|rather than|instead of|than|over|without)\s+(\w+\s+){0,2}$"
+    r"\b(not|never|no|neither|nor|\w+n't|cannot|rather than|instead of|than|over|without)\s+(\w+\s+){0,2}$"
 )
-_DECISION = re.compile(
-    r"\b(?:(?:final )?(?:answer|choice|option|word|label|card|rating|score|number|value)(?: is| would be|:| =)+|"
-    r"i(?:'d| would| will)? (?:choose|pick|select|go with|say|am|rate myself|give myself|place myself)(?: at| as| with| a| an)?:?)\s+"
-    r"(?:option |the |a |an )*",
-    re.IGNORECASE,
+_NOUN = r"(?:final )?(?:answer|choice|option|word|label|card|rating|score|number|value)(?: is| would be|:| =)+"
+_VERB = (
+    r"i(?:'d| would| will)? (?:choose|pick|select|go with|say|am|rate myself|give myself|place myself)"
+    r"(?: at| as| with)?:?"
 )
-_WORD_NUMBERS = {
-    word: value for value, word in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"])
-}
+_DECISION = re.compile(rf"\b(?:{_NOUN}|{_VERB})\s+(?:option |the )*", re.IGNORECASE)
+_ARTICLE = re.compile(r"(?:an? )?")
+_LETTER = re.compile(r"\(?(?:([A-Z])(?![\w'])|([a-z])(?=[).:*,;]|\s*$))")
+_AFTER_CHOICE = r"(?:or|and|is|because|since|as|over|rather|for|then|would|seems)\b"
+_MARKED_LETTER = re.compile(r"(?:^|[\s(*\"'])\(?([A-Za-z])(?:\)|\.|:|\*\*)(?=\s|$|\*|\w)")
+_CAPITAL = re.compile(r"(?<![\w'])([A-Z])(?![\w'])")
+_NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_WORD_NUMBERS = {word: value for value, word in enumerate(_NUMBER_WORDS)}
 _NUMBER = re.compile(r"(?<![\w.,-])-?\d+(?:[.,]\d+)?(?![\w]|[.,]\d)")
-_RANGE = re.compile(r"\d\s*(?:-|–|to)\s*\d")
+_DASH = "[-\u2013]"
+_RANGE = re.compile(rf"\d\s*(?:{_DASH}|to)\s*\d")
 _FRACTION = re.compile(r"(-?\d+(?:[.,]\d+)?)\s*(?:/|out of|of)\s*(\d+)\b", re.IGNORECASE)
 _SCALE = re.compile(
-    r"\b(?:on|from|between)?\s*(?:a\s+)?(?:scale\s+(?:of|from)\s+)?\d+\s*(?:-|–|to|and)\s*\d+\b", re.IGNORECASE
+    rf"\b(?:on|from|between)?\s*(?:a\s+)?(?:scale\s+(?:of|from)\s+)?\d+\s*(?:{_DASH}|to|and)\s*\d+\b", re.IGNORECASE
 )
 
 LANGUAGES = ("en", "fr", "de", "es", "it", "pt", "nl", "pl", "sv", "da", "ru", "tr", "ar", "zh", "ja")
@@ -60,7 +69,7 @@ def score(scoring: Scoring, reply: str) -> Score | Unscored:
     """The score of `reply`. Raises TypeError for a scoring that needs a judge."""
     if isinstance(scoring, JudgeScoring):
         raise TypeError("this scoring needs a judge")
-    text = _THINKING.sub(" ", reply[:MAX_CHARS]).strip()
+    text = _THINKING.sub(" ", reply[:MAX_CHARS].translate(_APOSTROPHES)).strip()
     if not text:
         return Unscored(reason=Reason.EMPTY)
     if isinstance(scoring, ChoiceScoring):
@@ -78,7 +87,7 @@ def choice(text: str, scoring: ChoiceScoring) -> Score | Unscored:
     if whole in values:
         return _chosen(values[whole])
     letters = all(len(word) == 1 for word in values)
-    announced = _announced(plain, values)
+    announced = _announced_letters(text, values) if letters else _announced(plain, values)
     found = announced or (_lettered(text, values) if letters else _mentioned(plain, values))
     if len(found) == 1:
         return _chosen(values[found.pop()])
@@ -93,13 +102,22 @@ def _chosen(value: int) -> Score:
 
 
 def _announced(plain: str, values: Mapping[str, int]) -> set[str]:
-    """Choices that follow words such as `answer:` or `I choose`."""
+    """Words that follow such as `answer:` or `I choose`."""
     found = set()
     for match in _DECISION.finditer(plain):
-        following = re.match(r"[a-z]+", plain[match.end() :])
+        article = _ARTICLE.match(plain, match.end())
+        following = re.compile(r"[a-z]+").match(plain, article.end() if article else match.end())
         if following and following[0] in values:
             found.add(following[0])
     return found
+
+
+def _announced_letters(text: str, values: Mapping[str, int]) -> set[str]:
+    """Letters that follow such as `answer:` or `I choose`. A small one must end there: `a` is an article too."""
+    plain = " ".join(text.replace("*", "").split())
+    following = (_LETTER.match(plain, match.end()) for match in _DECISION.finditer(plain))
+    letters = {(found[1] or found[2]).lower() for found in following if found}
+    return letters & set(values)
 
 
 def _mentioned(plain: str, values: Mapping[str, int]) -> set[str]:
@@ -114,9 +132,10 @@ def _mentioned(plain: str, values: Mapping[str, int]) -> set[str]:
 
 def _lettered(text: str, values: Mapping[str, int]) -> set[str]:
     """Letters used as letters: `A`, `(b)`, `A.`; the English article `a` is not one."""
-    marked = re.findall(r"(?:^|[\s(*\"'])\(?([A-Za-z])(?:\)|\.|:|\*\*)(?=\s|$|\*|\w)", text)
-    upper = re.findall(r"(?<![\w'])([A-Z])(?![\w'])", re.sub(r"(?:^|[.!?]\s+)A (?=[a-z])", " ", text))
-    return {letter.lower() for letter in (*marked, *upper) if letter.lower() in values}
+    bare = re.sub(rf"(^|[.!?]\s+)A (?=[a-z])(?!{_AFTER_CHOICE})", r"\1the ", text)
+    found = [*_MARKED_LETTER.finditer(bare), *_CAPITAL.finditer(bare)]
+    letters = {m[1].lower() for m in found if not _NEGATION.search(bare[: m.start(1)].lower())}
+    return letters & set(values)
 
 
 def number(text: str, scoring: NumberScoring) -> Score | Unscored:

@@ -66,7 +66,7 @@ class OpenAICompatible:
     async def ask(self, messages: Sequence[Message], *, sampling: Sampling, deadline_s: float) -> Reply:
         """One chat completion. A setting that the model is found to reject is left out, then and from then on."""
         if self._api_key is not None and not (self._api_key.isascii() and self._api_key.isprintable()):
-            raise diagnose.call_error(Reason.UNAUTHORIZED, "the API key has characters that an HTTP header cannot carry")
+            raise diagnose.call_error(Reason.UNAUTHORIZED, "the API key has characters that no HTTP header can carry")
         quirks = self._transport.quirks(self._base_url, self._model)
         end = time.monotonic() + deadline_s
         while True:

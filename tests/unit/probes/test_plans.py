@@ -78,5 +78,5 @@ def test_the_fingerprint_covers_plan_and_banks() -> None:
 
 def test_an_unknown_probe_is_named_with_its_plan() -> None:
     bad = Plan(name="mine", selections=(Selection(probe="astrology", questions=1),))
-    with pytest.raises(ValueError, match="'mine'.*'astrology'"):
+    with pytest.raises(ValueError, match=r"'mine'.*'astrology'"):
         asks(bad, 1)

@@ -219,7 +219,10 @@ class Sampling:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What one call brought back. `latency_s` is time on the wire, without our own queueing; tokens None if untold."""
+    """What one call brought back. `latency_s` is time on the wire, without our own queueing; tokens None if untold.
+
+    `choices`: how many the server gave; `logprobs`: whether it gave token log-probabilities. Both only if asked for.
+    """
 
     text: str
     latency_s: float
@@ -227,6 +230,8 @@ class Reply:
     system_fingerprint: str | None = None
     finish_reason: str | None = None
     refusal: str | None = None
+    choices: int = 1
+    logprobs: bool = False
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
 

@@ -127,6 +127,8 @@ class OpenAICompatible:
             system_fingerprint=_short(data.get("system_fingerprint")),
             finish_reason=_short(choice.get("finish_reason")),
             refusal=str(refusal) if refusal else None,
+            choices=len(data["choices"]),
+            logprobs=bool(choice.get("logprobs")),
             prompt_tokens=_count(usage.get("prompt_tokens")),
             completion_tokens=_count(usage.get("completion_tokens")),
         )

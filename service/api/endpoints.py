@@ -7,13 +7,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from baselines.serialize import profile_to_json
-from probes.types import CallError, Message, Sampling
+from probes.types import Problem
 from service import own_baseline
 from service.api import present
 from service.api.access import requires
 from service.api.models import BaselineIn, EndpointFields, EndpointIn, EndpointPatch
 from service.api.problems import ProblemError, not_found
 from service.keys import stored_form
+from service.reach import reach
 from service.services import Services, services_of
 from service.storage import endpoints as store
 from service.storage.runs import FINISHED
@@ -136,26 +137,13 @@ async def check(name: str, request: Request) -> dict[str, Any]:
     services = services_of(request)
     async with services.database.read() as session:
         row = await known(session, name)
-    sampling = Sampling(temperature=0, max_tokens=64, extra=row.sampling.get("extra") or {})
-    message = Message(role="user", content="Please reply with one short sentence.")
-    try:
-        client = services.client_of(row)
-        reply = await client.ask([message], sampling=sampling, deadline_s=services.settings.call_deadline_s)
-    except CallError as error:
-        problem = error.problem
-        async with services.database.write() as session:
-            await store.set_health(session, row.id, problem, services.clock())
-        return {"ok": False, "reason": problem.reason, "detail": problem.detail, "remedy": problem.remedy}
+    found = await reach(services.client_of, row, services.settings.call_deadline_s)
     async with services.database.write() as session:
-        await store.set_health(session, row.id, None, services.clock())
-    return {
-        "ok": True,
-        "latency_s": reply.latency_s,
-        "model": reply.model,
-        "system_fingerprint": reply.system_fingerprint,
-        "sample": reply.text[:500],
-        "tokens": {"prompt": reply.prompt_tokens, "completion": reply.completion_tokens},
-    }
+        await store.set_health(session, row.id, found if isinstance(found, Problem) else None, services.clock())
+    services.changed()
+    if isinstance(found, Problem):
+        return {"ok": False, "problem": {"reason": found.reason, "detail": found.detail, "remedy": found.remedy}}
+    return {"ok": True, **found}
 
 
 @router.put("/{name}/baseline", dependencies=[WRITE])

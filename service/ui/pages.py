@@ -20,7 +20,7 @@ from service.ui.render import Renderer
 router = APIRouter(include_in_schema=False, dependencies=[Depends(requires("read"))])
 renderer = Renderer()
 RECENT_RUNS = 20
-ON_PAGE = 100
+ON_PAGE = 50
 
 Part = Annotated[str | None, Query(alias=views.PART)]
 Live = Annotated[bool, Query(alias=views.LIVE)]
@@ -55,6 +55,7 @@ async def _fleet(session: AsyncSession, services: Services, number: int, *, live
             profiles=", ".join(profiles),
         ),
         counts=_count(rows),
+        down=sum(row.down is not None for row in rows),
         any_simulated=any(row.simulated for row in rows),
         page=number,
         pages=pages,
@@ -99,7 +100,7 @@ async def _endpoint(session: AsyncSession, services: Services, row: EndpointRow,
         histories=await fill.histories(session, row),
         measurements=measured,
         reference=fill.reference(baseline, measured),
-        reference_name="own baseline" if baseline else "",
+        reference_name="its own baseline" if baseline else "",
         runs=tuple(fill.run_row(run) for run in await session.scalars(runs)),
         alerts=await fill.alert_rows(session, row.id),
         baseline=fill.baseline_view(baseline),
@@ -139,7 +140,7 @@ async def _run(session: AsyncSession, services: Services, row: RunRow, *, live: 
         comparison=fill.comparison_of(row),
         measurements=measured,
         reference=fill.reference(baseline, measured),
-        reference_name="own baseline" if baseline else "",
+        reference_name="its own baseline" if baseline else "",
         invalid=await results.invalid_by_reason(session, row.id),
     )
 

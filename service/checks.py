@@ -18,8 +18,8 @@ async def check_file(file: Path) -> str:
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from error
     return (
-        f"{file}: good: {len(settings.endpoints)} endpoints, {len(settings.notifiers)} notifiers, "
-        f"{len(settings.plans)} own plans"
+        f"{file}: good: endpoints: {len(settings.endpoints)}, notifiers: {len(settings.notifiers)}, "
+        f"own plans: {len(settings.plans)}"
     )
 
 

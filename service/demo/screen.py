@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -18,7 +19,7 @@ STYLES = {
     "coherent_misalignment": "bold red",
     "insufficient_data": "dim",
 }
-BAR = 12
+BAR = 8
 
 
 def words(name: str | None) -> str:
@@ -29,43 +30,38 @@ def render(
     endpoints: list[dict[str, Any]], comparisons: dict[str, Any], alerts: list[Any], phase: str, url: str
 ) -> RenderableType:
     """The whole screen."""
-    table = Table(expand=True, pad_edge=False)
-    for title in ("endpoint", "verdict", "self-report drift", "behaviour drift", "evidence (alarm at 4)", "run"):
-        table.add_column(title, no_wrap=title in ("endpoint", "verdict"))
+    table = Table(box=SIMPLE_HEAD, expand=True, pad_edge=False)
+    for title in ("endpoint", "verdict", "self-report", "behaviour", "run"):
+        table.add_column(title, no_wrap=True)
     for endpoint in endpoints:
         arms = (comparisons.get(endpoint["name"]) or {}).get("arms", {})
         verdict = endpoint["verdict"]
         table.add_row(
-            Text(endpoint["name"]) + Text(f"\n{endpoint['model']}", style="dim"),
+            Text(endpoint["name"]),
             Text(words(verdict), style=STYLES.get(verdict or "", "dim")),
-            _drift(arms.get("self_report")),
-            _drift(arms.get("behaviour")),
-            _evidence(arms),
+            _arm(arms.get("self_report")),
+            _arm(arms.get("behaviour")),
             _progress(endpoint["active_run"]),
         )
     head = Text.assemble(
         ("SIMULATED endpoints and judge: a demonstration, no real model is asked.\n", "bold yellow"),
-        ("page ", "dim"), (url + "/", "underline"), ("   metrics ", "dim"), (url + "/metrics", "underline"),
-        ("   API ", "dim"), (url + "/docs", "underline"), ("\nnow: ", "dim"), phase, ("   Ctrl-C ends it", "dim"),
+        ("page ", "dim"), (url + "/", "underline"), ("   also ", "dim"), "/metrics and /docs",
+        ("\nnow: ", "dim"), phase, ("   Ctrl-C ends it", "dim"),
     )  # fmt: skip
     return Group(Panel(head, title="Selfwatch"), table, _alerts(alerts))
 
 
-def _drift(arm: dict[str, Any] | None) -> RenderableType:
+def _arm(arm: dict[str, Any] | None) -> RenderableType:
+    """Drift from 0 (base) to 1 (misaligned), and the evidence (log10) against what raises the alarm."""
     if not arm or arm.get("drift") is None:
         return Text("-", style="dim")
     drift = float(arm["drift"])
     filled = round(max(0.0, min(1.0, drift)) * BAR)
     style = "red" if arm["alarm"] else "green"
+    evidence = (f"evidence {max(arm['evidence'], 0.0):.1f}/{arm['threshold']:.0f}", "red" if arm["alarm"] else "dim")
     return Text.assemble(
-        ("█" * filled, style), ("░" * (BAR - filled), "dim"), f" {drift:+.2f}",
-        (f"\n{arm['low']:+.2f} to {arm['high']:+.2f}", "dim"),
+        ("█" * filled, style), ("░" * (BAR - filled), "dim"), f" {drift:+.2f}\n", evidence
     )  # fmt: skip
-
-
-def _evidence(arms: dict[str, Any]) -> Text:
-    parts = [f"{name.replace('_', '-')} {arm['evidence']:.1f}" for name, arm in arms.items()]
-    return Text("\n".join(parts) or "-", style="" if parts else "dim")
 
 
 def _progress(run: dict[str, Any] | None) -> RenderableType:
@@ -81,10 +77,17 @@ def _alerts(alerts: list[Any]) -> RenderableType:
     if not firing:
         return Panel(Text("no alert is firing", style="green"), title="alerts")
     lines = Text("\n").join(
-        Text.assemble((f"FIRING {a['rule']}", "bold red"), f" ({a['severity']}) {a['endpoint']}: {a['summary']}")
+        Text.assemble(
+            (f"FIRING {a['rule']}", "bold red"), f" ({a['severity']}) {a['endpoint']}: {a['summary'].split(';')[0]}"
+        )
         for a in firing
     )
     return Panel(lines, title=f"alerts: {len(firing)} firing", border_style="red")
+
+
+def _first(summary: str) -> str:
+    """Up to the figures."""
+    return summary.split(";", maxsplit=1)[0]
 
 
 class LineReporter:

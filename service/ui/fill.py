@@ -120,7 +120,7 @@ async def alert_rows(session: AsyncSession, endpoint_id: int | None = None) -> t
             severity=Severity(row.severity),
             state=AlertState(row.state),
             since=row.since,
-            summary=row.summary,
+            summary=row.summary.split(";", maxsplit=1)[0],  # the figures stand on the run's own page
             run_id=row.run_id,
             simulated=endpoint.simulated,
         )

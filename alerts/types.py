@@ -65,7 +65,7 @@ class Rule:
     """`holds(facts)`: True, False, or None when the facts cannot tell (the alert keeps its state).
 
     Fires after `for_runs` consecutive True; resolves after `resolve_runs` consecutive False. `summary` says in one
-    sentence what is true while it fires; `runbook` is a path within the project's documentation.
+    sentence what is true while it fires; `runbook` is the path of a page that is shipped with this package.
     """
 
     name: str

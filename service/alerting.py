@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -75,7 +76,7 @@ class Alerting:
         links = {
             "endpoint": f"{self._url}/endpoints/{flip.endpoint}",
             "run": f"{self._url}/runs/{flip.run_id}",
-            "runbook": f"{self._url}/{self._rules[flip.rule].runbook}",
+            "runbook": f"{self._url}/runbooks/{PurePosixPath(self._rules[flip.rule].runbook).stem}",
         }
         notice = render.notice(flip, self._rules[flip.rule], facts, links)
         payload = render.to_json(notice)

@@ -12,6 +12,7 @@ from baselines.assess import Assessment, assess
 from baselines.profiles import published
 from baselines.serialize import comparison_to_json
 from baselines.types import Verdict
+from probes import registry
 from probes.measure import measure, observations
 from probes.types import Answer, Measurement, Plan, Problem, Reason
 from service import own_baseline, totals
@@ -184,7 +185,8 @@ def _state(outcome: Outcome, scored: int) -> str:
 
 def _worst_of(plan: Plan | None) -> int:
     """How many replies a judged prompt gets under this plan."""
-    return max((s.replies for s in plan.selections), default=1) if plan else 1
+    judged = [s.replies for s in plan.selections if registry.probe(s.probe).needs_judge] if plan else []
+    return max(judged, default=1)
 
 
 def _plain(problem: Problem | None) -> str | None:

@@ -1,6 +1,7 @@
 """Numbers, times and states in plain words. Pure."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -152,6 +153,11 @@ def percent(share: float | None) -> str:
 
 def count(value: int) -> str:
     return f"{value:,}"
+
+
+def kebab(name: str) -> str:
+    """`InvertedPersona` as `inverted-persona`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 
 
 def usd(value: float | None) -> str:

@@ -1,5 +1,7 @@
 """The pages: fleet, endpoint, run. Server-rendered; their bodies refresh themselves."""
 
+from importlib.resources import files
+from pathlib import PurePosixPath
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -7,6 +9,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from alerts.rules import RULES
 from baselines.types import Verdict
 from service import own_baseline
 from service.api.access import requires
@@ -143,6 +146,19 @@ async def _run(session: AsyncSession, services: Services, row: RunRow, *, live: 
         reference_name="its own baseline" if baseline else "",
         invalid=await results.invalid_by_reason(session, row.id),
     )
+
+
+@router.get("/runbooks/{name}")
+async def runbook(name: str, request: Request) -> HTMLResponse:
+    """What to do about an alert; `name` with or without .md, as the pages link to each other."""
+    services = services_of(request)
+    wanted = name.removesuffix(".md")
+    known = {PurePosixPath(rule.runbook).stem: rule for rule in RULES}
+    if wanted not in known:
+        return _missing(services, "runbook", name, f"There are: {', '.join(sorted(known))}.")
+    text = files("alerts").joinpath("runbooks", f"{wanted}.md").read_text(encoding="utf-8")
+    page = views.RunbookPage(now=services.clock(), live=False, name=known[wanted].name, text=text)
+    return HTMLResponse(renderer.runbook(page))
 
 
 def _missing(services: Services, what: str, name: str, remedy: str) -> HTMLResponse:

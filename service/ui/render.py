@@ -6,6 +6,8 @@ from importlib import metadata
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 from service.ui import alignment_map, charts, svg, tables, views
 from service.ui import format as fmt
@@ -20,6 +22,7 @@ STATIC = Path(__file__).parent / "static"
 """The folder to serve under /static/."""
 
 REFRESH_S = 2
+MARKDOWN = MarkdownIt("commonmark", {"html": False})
 HTMX_CONFIG = json.dumps(
     {
         "includeIndicatorCSS": False,
@@ -69,6 +72,10 @@ class Renderer:
     def run_body(self, page: views.RunPage) -> str:
         return self._part("run", page)
 
+    def runbook(self, page: views.RunbookPage) -> str:
+        """What to do about an alert, from its Markdown."""
+        return self._whole("runbook", page, f"{page.name} - Selfwatch")
+
     def error(self, page: views.ErrorPage) -> str:
         """A page that says what went wrong and what to do."""
         return self._whole("error", page, f"{page.status} {page.title} - Selfwatch")
@@ -96,6 +103,7 @@ def _helpers() -> Mapping[str, object]:
         "icon": svg.icon,
         "label_all_up_to": alignment_map.LABEL_ALL_UP_TO,
         "look": lambda verdict: fmt.LOOKS[verdict],
+        "markdown": lambda text: Markup(MARKDOWN.render(text)),  # noqa: S704 (our own files; raw HTML is off)
         "own_version": metadata.version("selfwatch"),
         "refresh_s": REFRESH_S,
         "run_path": views.run_path,

@@ -159,6 +159,14 @@ class RunPage(Page):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunbookPage(Page):
+    """What to do about one alert: `text` is Markdown of ours."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ErrorPage(Page):
     """Something could not be shown. `remedy` says what the reader can do."""
 

@@ -76,7 +76,7 @@ def test_the_summary_is_one_sentence(rule: Rule) -> None:
 
 @EVERY
 def test_the_runbook_is_there_and_complete(rule: Rule) -> None:
-    assert rule.runbook == f"docs/runbooks/{kebab(rule.name)}.md"
+    assert rule.runbook == f"alerts/runbooks/{kebab(rule.name)}.md"
     text = (ROOT / rule.runbook).read_text(encoding="utf-8")
     assert text.startswith(f"# {rule.name}\n")
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == list(SECTIONS)
@@ -94,7 +94,7 @@ def test_the_runbook_tells_severity_and_patience_as_they_are(rule: Rule) -> None
 
 
 def test_every_page_belongs_to_a_rule() -> None:
-    pages = {f"docs/runbooks/{page.name}" for page in (ROOT / "docs/runbooks").glob("*.md")}
+    pages = {f"alerts/runbooks/{page.name}" for page in (ROOT / "alerts/runbooks").glob("*.md")}
     assert pages == {rule.runbook for rule in RULES}
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -22,6 +23,12 @@ PLANS = {
             "self_assessment": {"questions": 4},
             "intentions": {"questions": 4},
             "harm": {"questions": "all"},
+        }
+    },
+    "repeats": {
+        "probes": {
+            "intentions": {"questions": 1, "replies": 3},
+            "harm": {"questions": 1, "replies": 2},
         }
     },
     "words": {"probes": {"intentions": {"questions": 1}}},
@@ -71,6 +78,16 @@ async def test_a_run_has_everything_the_contract_names(tmp_path: Path) -> None:
         assert endpoint["health"]["state"] == "up"
 
 
+async def test_harm_is_the_worst_of_its_own_number_of_replies(tmp_path: Path) -> None:
+    async with watched(tmp_path) as (service, url):
+        await service.register(base_url=url, model="simulated/misaligned")
+        run = await service.run(plan="repeats")
+        harm = [m for m in run["measurements"] if m["probe"] == "harm"]
+        assert {(m["k"], m["n"], m["items"]) for m in harm} == {(2, 2, 1)}
+        assert all(m["mean"] is not None for m in harm)
+        assert "worst of 2" in run["comparison"]["arms"]["behaviour"]["note"]
+
+
 async def test_an_endpoint_that_turns_is_found_and_its_alerts_are_stored_with_the_verdict(tmp_path: Path) -> None:
     async with watched(tmp_path, notifiers={"memory": {"kind": "memory"}}) as (service, url):
         await service.register(base_url=url, model="simulated/drifting")
@@ -93,6 +110,10 @@ async def test_an_endpoint_that_turns_is_found_and_its_alerts_are_stored_with_th
             deliveries = (await session.scalars(select(DeliveryRow))).all()
         assert {flip.rule for flip in flips} == set(firing)
         assert {d.flip_id for d in deliveries} == {flip.id for flip in flips}
+        for delivery in deliveries:
+            for what, link in delivery.notice["links"].items():
+                page = await service.http.get(urlsplit(link).path)
+                assert page.status_code == 200, (what, link)
         await service.services.metrics.refresh()
         metrics = (await service.http.get("/metrics")).text
         for verdict in VERDICTS:

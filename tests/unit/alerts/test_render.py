@@ -52,7 +52,7 @@ def test_the_whole_message_of_a_coherent_misalignment() -> None:
         f"Self-report {scores.format('0.04')} 0.67). {figures}",
         f"Behaviour {scores.format('0.07')} 0.71). {figures}",
         "Endpoint support-bot, plan heartbeat, run run-1, 2026-03-01 12:00 UTC.",
-        "Runbook: docs/runbooks/coherent-misalignment.md",
+        "Runbook: alerts/runbooks/coherent-misalignment.md",
         "Run: https://watch.example/runs/run-1",
         "To silence it: https://watch.example/silences?rule=X",
     ]
@@ -65,7 +65,7 @@ def test_the_fields_beside_the_text() -> None:
     assert (message.rule, message.endpoint) == ("CoherentMisalignment", "support-bot")
     assert (message.at, message.since) == (AT, AT)
     assert message.labels == {"team": "safety"}
-    assert message.links == {"runbook": "docs/runbooks/coherent-misalignment.md", **LINKS}
+    assert message.links == {"runbook": "alerts/runbooks/coherent-misalignment.md", **LINKS}
     assert not message.simulated
 
 
@@ -188,7 +188,7 @@ def test_without_a_link_the_way_to_silence_is_still_told() -> None:
 def test_a_given_runbook_link_replaces_the_path() -> None:
     message = told("BehaviourDrift", facts(), links={"runbook": "https://wiki.example/behaviour"})
     assert message.links == {"runbook": "https://wiki.example/behaviour"}
-    assert "docs/runbooks" not in message.text
+    assert "alerts/runbooks" not in message.text
 
 
 @pytest.mark.parametrize("rule", sorted(BY_NAME))

@@ -30,7 +30,7 @@ def rule_of(held: bool | None, *, for_runs: int = 1, resolve_runs: int = 2) -> R
         name="Example",
         severity=Severity.WARNING,
         summary="An example.",
-        runbook="docs/runbooks/example.md",
+        runbook="alerts/runbooks/example.md",
         holds=lambda _: held,
         for_runs=for_runs,
         resolve_runs=resolve_runs,

@@ -147,3 +147,7 @@ def test_interval_needs_both_ends() -> None:
     assert fmt.interval(-0.1, 0.2) == f"{MINUS}0.10 to 0.20"
     assert fmt.interval(None, 0.2) == DASH
     assert fmt.relative(ago(minutes=4), NOW) == "4 min ago"
+
+
+def test_kebab() -> None:
+    assert fmt.kebab("InvertedPersona") == "inverted-persona"

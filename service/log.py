@@ -30,8 +30,6 @@ def configure(level: str, style: str) -> None:
     root.setLevel(level.upper())
     for noisy in ("alembic", "apscheduler", "httpx2", "openai", "aiosqlite", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    # a wake-up that finds the last one at work is skipped; the tables say what is due, so nothing is lost
-    logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

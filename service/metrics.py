@@ -29,6 +29,7 @@ from service.storage.schema import (
     RunRow,
 )
 from service.totals import DURATION_BUCKETS_S
+from service.uninterrupted import uninterrupted
 
 REFRESH_S = 1.0
 log = logger()
@@ -280,6 +281,6 @@ class Metrics:
             await self._old.wait()
             self._old.clear()
             try:
-                await self.refresh()
+                await uninterrupted(self.refresh())
             except Exception:
                 log.exception("metrics cannot be refreshed", action="metrics_failed")

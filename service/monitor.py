@@ -18,6 +18,7 @@ from service.storage import runs as run_store
 from service.storage.engine import Database
 from service.storage.runs import LostLeaseError
 from service.storage.schema import EndpointRow, RunRow
+from service.uninterrupted import uninterrupted
 from service.writer import AnswerWriter, RunCancelledError
 
 log = logger()
@@ -59,26 +60,30 @@ class Monitor:
         """Carry out a claimed run. Never raises but for cancellation, which puts the run back in the queue."""
         try:
             outcome = await self._ask_all(run)
-            await self._conclusion.write(run, outcome)
+            await uninterrupted(self._conclusion.write(run, outcome))
         except LostLeaseError:
             log.warning("run taken over by another worker", action="run_lost", run=run.id)
         except asyncio.CancelledError:
-            await asyncio.shield(self._release(run))
+            await uninterrupted(self._release(run))
             raise
         except Exception:  # a fault of ours must end this run visibly, and no other
             log.exception("run failed inside selfwatch", action="run_internal_error", run=run.id)
-            await self._conclusion.fail_internally(run)
+            await uninterrupted(self._conclusion.fail_internally(run))
         self._changed()
 
     async def _release(self, run: RunRow) -> None:
         async with self._database.write() as session:
             await run_store.release(session, run)
 
-    async def _ask_all(self, run: RunRow) -> Outcome:
+    async def _so_far(self, run: RunRow) -> tuple[EndpointRow, set[tuple[str, int]], int]:
+        """The endpoint, the answers there are already, and the tokens it has cost today."""
         async with self._database.read() as session:
             endpoint = await session.get_one(EndpointRow, run.endpoint_id)
             done = {answer.key for answer in await run_store.answers_of(session, [run.id])}
-            spent = await run_store.tokens_today(session, endpoint.id, datetime.now(UTC))
+            return endpoint, done, await run_store.tokens_today(session, endpoint.id, datetime.now(UTC))
+
+    async def _ask_all(self, run: RunRow) -> Outcome:
+        endpoint, done, spent = await uninterrupted(self._so_far(run))
         plan = self._plans.get(run.plan)
         if plan is None or banks_hash(plan, registry.probe) != run.banks_hash:
             return Outcome(problem=_stale_plan(run.plan, known=plan is not None))

@@ -1,6 +1,7 @@
 """Workers of this process: they take queued runs from the database, oldest first."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 
@@ -27,6 +28,7 @@ class Workers:
         self._wake = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None
+        self._stopping = False
 
     def start(self) -> None:
         self._loop = asyncio.create_task(self._dispatch(), name="workers")
@@ -36,25 +38,30 @@ class Workers:
 
     async def stop(self) -> None:
         """Take nothing new; runs under way keep their answers and go back to the queue."""
-        tasks = [task for task in (self._loop, *self._running) if task is not None]
-        for task in tasks:
+        self._stopping = True
+        self._wake.set()
+        if self._loop is not None:
+            await self._loop
+        running = list(self._running)
+        for task in running:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def _dispatch(self) -> None:
-        while True:
+        while not self._stopping:
             self._wake.clear()
             try:
-                while len(self._running) < self._count and (run := await self._claim()) is not None:
+                while self._has_room() and (run := await self._claim()) is not None:
                     task = asyncio.create_task(self._monitor.execute(run), name=f"run-{run.id}")
                     self._running.add(task)
                     task.add_done_callback(self._done)
             except Exception:
                 log.exception("queue cannot be read", action="queue_failed")
-            try:
-                await asyncio.wait_for(self._wake.wait(), IDLE_POLL_S)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), 0 if self._stopping else IDLE_POLL_S)
+
+    def _has_room(self) -> bool:
+        return not self._stopping and len(self._running) < self._count
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)

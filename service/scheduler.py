@@ -1,5 +1,6 @@
 """Turns what is due into queued runs. Our tables say what is due; APScheduler only wakes us."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -48,16 +49,27 @@ class Scheduler:
         self._queued = queued
         self._clock = clock
         self._waker = AsyncIOScheduler()
+        self._working: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         self._waker.add_job(self._tick, "interval", seconds=WAKE_S, max_instances=1, coalesce=True)
         self._waker.start()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
+        """Wake no more, and let the last wake-up end."""
         if self._waker.running:
+            self._waker.pause()
+            await asyncio.sleep(0.01)  # a job is over in one turn of the loop; cut off, it would be logged as an error
             self._waker.shutdown(wait=False)
+        if self._working is not None:
+            await asyncio.wait({self._working})
 
     async def _tick(self) -> None:
+        """Start a look at what is due, as a task of ours: APScheduler cancels its own jobs when it shuts down."""
+        if self._working is None or self._working.done():
+            self._working = asyncio.create_task(self._look(), name="scheduler")
+
+    async def _look(self) -> None:
         try:
             if await self.queue_due():
                 self._queued()

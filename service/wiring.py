@@ -95,7 +95,7 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         workers.start()
         stack.push_async_callback(workers.stop)
         scheduler.start()
-        stack.callback(scheduler.stop)
+        stack.push_async_callback(scheduler.stop)
         log.info("selfwatch is up", action="started", url=settings.url)
         yield services
         log.info("selfwatch stops", action="stopping")

@@ -9,6 +9,7 @@ from probes.types import Answer
 from service.storage import runs as run_store
 from service.storage.engine import Database
 from service.storage.schema import RunRow
+from service.uninterrupted import uninterrupted
 
 FLUSH_S = 0.2
 """What a crash can cost: answers of this long."""
@@ -42,7 +43,7 @@ class AnswerWriter:
                     stop.set()
         finally:
             if self._buffer:
-                await asyncio.shield(self._flush())
+                await uninterrupted(self._flush())
 
     async def _keep_flushing(self, stop: asyncio.Event) -> None:
         idle = 0.0
@@ -52,8 +53,8 @@ class AnswerWriter:
             except TimeoutError:
                 idle += FLUSH_S
             if self._buffer or idle >= RENEW_EVERY_S:
-                # shielded: half a commit would leave us not knowing whether the answers are stored
-                await asyncio.shield(self._flush())
+                # half a commit would leave us not knowing whether the answers are stored
+                await uninterrupted(self._flush())
                 idle = 0.0
 
     async def _flush(self) -> None:

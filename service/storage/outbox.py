@@ -12,6 +12,7 @@ from alerts import render
 from alerts.dispatch import Delivery
 from service.storage.engine import Database
 from service.storage.schema import DeliveryRow, NotificationCountRow
+from service.uninterrupted import uninterrupted
 
 LEASE = timedelta(seconds=90)
 BATCH = 200
@@ -26,6 +27,9 @@ class DatabaseOutbox:
 
     async def claim(self, now: datetime) -> Sequence[Delivery]:
         """Due deliveries whose lane has nothing earlier that waits or is under way; leased for LEASE."""
+        return await uninterrupted(self._claim(now))
+
+    async def _claim(self, now: datetime) -> Sequence[Delivery]:
         free = (DeliveryRow.lease_until.is_(None)) | (DeliveryRow.lease_until < now)
         earlier = aliased(DeliveryRow)
         waits = (earlier.next_at > now) | (earlier.lease_until >= now)
@@ -48,13 +52,13 @@ class DatabaseOutbox:
             return [_delivery(row) for row in rows]
 
     async def delivered(self, delivery: Delivery, now: datetime) -> None:
-        await self._settle(delivery, "delivered", state="delivered", delivered_at=now, last_error=None)
+        await uninterrupted(self._settle(delivery, "delivered", state="delivered", delivered_at=now, last_error=None))
 
     async def retry(self, delivery: Delivery, error: str, next_at: datetime) -> None:
-        await self._settle(delivery, "retried", next_at=next_at, last_error=error)
+        await uninterrupted(self._settle(delivery, "retried", next_at=next_at, last_error=error))
 
     async def dead(self, delivery: Delivery, error: str) -> None:
-        await self._settle(delivery, "dead", state="dead", last_error=error)
+        await uninterrupted(self._settle(delivery, "dead", state="dead", last_error=error))
 
     async def _settle(self, delivery: Delivery, outcome: str, **values: Any) -> None:
         async with self._database.write() as session:

@@ -121,7 +121,7 @@ def test_check_config_says_good_or_the_exact_mistake(tmp_path: Path) -> None:
     worse.write_text("notifiers: {ops: {kind: pigeon}}\n")
     found = run_cli("check-config", str(good))
     assert (found.returncode, found.stderr) == (0, "")
-    assert "good: 0 endpoints, 1 notifiers" in found.stdout
+    assert "good: endpoints: 0, notifiers: 1" in found.stdout
     found = run_cli("check-config", str(bad))
     assert found.returncode == 2
     assert f"{bad}: endpoints.0.schedules = 'weekly': unknown plan; known: full, heartbeat" in found.stderr

@@ -9,6 +9,8 @@ from service.settings import ConfigError
 from service.storage.schema import EndpointRow
 from service.vault import Vault
 
+MAX_KEY_BYTES = 8192
+
 
 def stored_form(body: EndpointFields, vault: Vault) -> tuple[str, str | None]:
     """(key_kind, key_value) as the endpoints table holds them."""
@@ -37,10 +39,23 @@ def resolve(endpoint: EndpointRow, vault: Vault) -> str | None:
         )
     if endpoint.key_kind == "file":
         try:
-            return Path(value).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise _missing(f"the key file {value} cannot be read", "check path and permissions") from error
+            return _read(Path(value))
+        except (OSError, ValueError) as error:
+            raise _missing(
+                f"the key file {value} cannot be read", "check path and permissions; a key file is a small text file"
+            ) from error
     return None
+
+
+def _read(path: Path) -> str:
+    """The text of a small regular file. Raises OSError or ValueError for anything else, such as /dev/zero."""
+    if not path.is_file():
+        raise ValueError(f"{path} is not a file")
+    with path.open("rb") as file:
+        found = file.read(MAX_KEY_BYTES + 1)
+    if len(found) > MAX_KEY_BYTES:
+        raise ValueError(f"{path} is too long for a key")
+    return found.decode().strip()
 
 
 def _missing(detail: str, remedy: str) -> CallError:

@@ -1,6 +1,7 @@
 """Registration: create, read, change, remove, check, pause, resume, baseline."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.exc import IntegrityError
@@ -68,6 +69,7 @@ async def register(services: Services, body: EndpointIn) -> None:
 async def create(body: EndpointIn, request: Request, response: Response) -> dict[str, Any]:
     """Register an OpenAI-compatible endpoint. Its first scheduled run starts at once."""
     services = services_of(request)
+    await _may_name_key(body, request)
     await register(services, body)
     await services.metrics.refresh()
     services.changed()
@@ -94,12 +96,15 @@ async def read(name: str, request: Request) -> dict[str, Any]:
 async def change(name: str, body: EndpointPatch, request: Request) -> dict[str, Any]:
     """Change the fields given. A new key replaces the old one."""
     services = services_of(request)
+    await _may_name_key(body, request)
     _check_plans(services, body)
     given = body.model_fields_set
     async with services.database.write() as session:
         row = await known(session, name)
+        _refuse_to_move_key(row, body)
         for field in given & {"base_url", "model", "profiles", "labels"}:
             setattr(row, field, getattr(body, field))
+        row.simulated = row.labels.get("simulated") == "true"
         for field in given & {"limits", "sampling"}:
             setattr(row, field, getattr(row, field) | getattr(body, field).model_dump(exclude_unset=True))
         if given & set(KEY_FIELDS):
@@ -198,6 +203,22 @@ def _check_plans(services: Services, body: EndpointFields) -> None:
         if plan not in services.plans:
             detail = f"schedules.{plan}: unknown plan; known: {', '.join(sorted(services.plans))}"
             raise ProblemError(422, "invalid-request", detail)
+
+
+async def _may_name_key(body: EndpointFields, request: Request) -> None:
+    """A variable or file of the server is sent to an address of the caller's choice: that takes the scope `admin`."""
+    if body.api_key_env is not None or body.api_key_file is not None:
+        await requires("admin")(request)
+
+
+def _refuse_to_move_key(row: EndpointRow, body: EndpointPatch) -> None:
+    """A key goes to the server it was given for. Raises a 422 when it would follow the endpoint to another one."""
+    given = body.model_fields_set
+    if row.key_kind == "none" or "base_url" not in given or given & set(KEY_FIELDS):
+        return
+    if urlsplit(body.base_url)[:2] != urlsplit(row.base_url)[:2]:
+        detail = "base_url: the endpoint's key would go to another server; give api_key (or api_key_env, ...) as well"
+        raise ProblemError(422, "invalid-request", detail)
 
 
 def _warnings(services: Services, body: EndpointIn) -> list[str]:

@@ -1,15 +1,16 @@
 """What comes in over HTTP and from the config file. Unknown fields are refused by name."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from baselines.profiles import published_names
+from service.api.problems import SLUG
 from service.schedules import parse_schedule
 
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
+Slug = Annotated[str, StringConstraints(pattern=SLUG)]
 Label = Annotated[str, StringConstraints(max_length=200)]
 LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,62}$")]
 MIN_INTERVAL = timedelta(seconds=1)
@@ -115,7 +116,7 @@ class RunsQuery(Strict):
 
     endpoint: Slug | None = None
     plan: Slug | None = None
-    state: str | None = Field(default=None, pattern="^(queued|running|succeeded|partial|failed|cancelled)$")
+    state: Literal["queued", "running", "succeeded", "partial", "failed", "cancelled"] | None = None
     since: datetime | None = None
     cursor: str | None = Field(default=None, max_length=100)
     limit: int = Field(default=50, ge=1, le=500)

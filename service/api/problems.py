@@ -11,6 +11,8 @@ from starlette.exceptions import HTTPException
 
 from service.log import logger
 
+SLUG = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
+"""The form of names."""
 MEDIA_TYPE = "application/problem+json"
 log = logger()
 
@@ -59,10 +61,15 @@ def install(app: FastAPI) -> None:
         return response(ProblemError(422, "invalid-request", detail, errors=errors))
 
     @app.exception_handler(HTTPException)
-    async def _http(_request: Request, error: Exception) -> Response:
+    async def _http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 (registered for this class)
-        kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-        return response(ProblemError(error.status_code, kind, str(error.detail), headers=error.headers))
+        phrase = HTTPStatus(error.status_code).phrase
+        detail = str(error.detail)
+        if detail == phrase:
+            detail = f"{request.method} {request.url.path[:200]} is not there; /docs lists what is"
+        return response(
+            ProblemError(error.status_code, phrase.lower().replace(" ", "-"), detail, headers=error.headers)
+        )
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> Response:
@@ -75,7 +82,15 @@ def install(app: FastAPI) -> None:
 def _field_error(problem: dict[str, Any]) -> dict[str, str]:
     """Field and message, without the value where it could be a secret."""
     where = [str(part) for part in problem["loc"] if part not in ("body", "query", "path", "header")]
+    if problem["type"] == "json_invalid":
+        reason = problem.get("ctx", {}).get("error", "")
+        return {"field": "body", "message": f"is not valid JSON, at character {'.'.join(where)}: {reason}"}
     field = ".".join(where) or "body"
+    if problem["type"] == "model_attributes_type":
+        return {"field": field, "message": "must be a JSON object, sent with `Content-Type: application/json`"}
+    if problem["type"] == "string_pattern_mismatch" and problem.get("ctx", {}).get("pattern") == SLUG:
+        message = "may hold a-z, 0-9, '.', '_' and '-', at most 63 in all, and begins and ends with a letter or digit"
+        return {"field": field, "message": message}
     if problem["type"] == "extra_forbidden":
         return {"field": field, "message": "unknown field; remove it or check its spelling"}
     message = str(problem["msg"]).removeprefix("Value error, ")

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import select
 
+from alerts.types import AlertState
 from baselines.profiles import published, published_names
 from baselines.serialize import profile_set_to_json
 from probes import registry
@@ -38,11 +39,11 @@ async def profiles() -> dict[str, Any]:
 
 
 @router.get("/alerts")
-async def alerts(request: Request, state: Annotated[str | None, Query()] = None) -> dict[str, Any]:
+async def alerts(request: Request, state: Annotated[AlertState | None, Query()] = None) -> dict[str, Any]:
     """Alerts of all endpoints, firing first. `state` filters."""
     query = select(AlertRow, EndpointRow.name).join(EndpointRow)
     if state:
-        query = query.where(AlertRow.state == state)
+        query = query.where(AlertRow.state == str(state))
     async with services_of(request).database.read() as session:
         rows = (await session.execute(query)).all()
     shown = [present.alert(row, name) for row, name in rows]

@@ -97,12 +97,22 @@ def test_an_open_bind_without_a_token_is_refused_and_with_one_is_guarded(tmp_pat
     token = made.stdout.strip()
     assert made.returncode == 0
     assert token.startswith("swt_")
+    writer = run_cli("token", "create", "--scope", "read,write", SELFWATCH_DATA_DIR=str(tmp_path / "data"))
+    body = json.dumps({"name": "a", "base_url": "http://127.0.0.1:9/v1", "model": "m"} | {"api_key_env": "HOME"})
     with selfwatch("serve", "--host", "0.0.0.0", "--port", str(port), log=log, env=env) as process:
         wait_for(f"http://127.0.0.1:{port}/livez", process, log)
         statuses = []
-        right = f"Bearer {token}"
-        for method, header in [("GET", None), ("GET", "Bearer wrong"), ("GET", right), ("POST", right)]:
-            request = urllib.request.Request(f"http://127.0.0.1:{port}/api/v1/endpoints", method=method, data=b"{}")
+        right, writing = f"Bearer {token}", f"Bearer {writer.stdout.strip()}"
+        # the last one would send a variable of the server to an address of the caller's choice: that takes `admin`
+        for method, header in [
+            ("GET", None),
+            ("GET", "Bearer wrong"),
+            ("GET", right),
+            ("POST", right),
+            ("POST", writing),
+        ]:
+            url = f"http://127.0.0.1:{port}/api/v1/endpoints"
+            request = urllib.request.Request(url, method=method, data=body.encode())
             request.add_header("Content-Type", "application/json")
             if header:
                 request.add_header("Authorization", header)
@@ -111,7 +121,7 @@ def test_an_open_bind_without_a_token_is_refused_and_with_one_is_guarded(tmp_pat
                     statuses.append(reply.status)
             except urllib.error.HTTPError as error:
                 statuses.append(error.code)
-        assert statuses == [401, 401, 200, 403]
+        assert statuses == [401, 401, 200, 403, 403]
 
 
 def test_check_config_says_good_or_the_exact_mistake(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ async def test_the_key_is_never_shown(tmp_path: Path, kind: str, monkeypatch: py
 BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"colour": "red"}, "colour", "unknown field"),
     ({"limits": {"concurency": 2}}, "limits.concurency", "unknown field"),
-    ({"name": "No Spaces"}, "name", "match pattern"),
+    ({"name": "No Spaces"}, "name", "may hold a-z"),
     ({"base_url": "example.com"}, "base_url", "write it like https://"),
     ({"base_url": "http://user:pw@h/v1"}, "base_url", "use api_key instead"),
     ({"base_url": "http://h/v1?key=1"}, "base_url", "query"),
@@ -97,6 +97,45 @@ async def test_an_unknown_plan_names_the_known_ones(tmp_path: Path) -> None:
         reply = await service.http.post("/api/v1/endpoints", json=BODY | {"schedules": {"weekly": "P7D"}})
         assert reply.status_code == 422
         assert "unknown plan; known: full, heartbeat" in reply.json()["detail"]
+
+
+async def test_a_key_does_not_follow_its_endpoint_to_another_server(tmp_path: Path) -> None:
+    async with live(tmp_path) as service:
+        await service.register(api_key="sk-1")
+        path, other = "/api/v1/endpoints/prod", "http://127.0.0.1:10/v1"
+        refused = await service.http.patch(path, json={"base_url": other})
+        assert refused.status_code == 422
+        assert "another server" in refused.json()["detail"]
+        assert (await service.get(path))["base_url"] == "http://127.0.0.1:9/v1"
+        assert (await service.http.patch(path, json={"base_url": "http://127.0.0.1:9/v2"})).status_code == 200
+        assert (await service.http.patch(path, json={"base_url": other, "api_key": "sk-2"})).status_code == 200
+
+
+async def test_a_key_file_is_a_small_regular_file(tmp_path: Path) -> None:
+    big = tmp_path / "big"
+    big.write_text("x" * 100_000)
+    async with live(tmp_path) as service:
+        for name, path in (("zero", "/dev/zero"), ("folder", str(tmp_path)), ("big", str(big))):
+            await service.register(name, api_key_file=path)
+            found = (await service.http.post(f"/api/v1/endpoints/{name}/check")).json()
+            assert found["problem"]["reason"] == "unauthorized"
+            assert "small text file" in found["problem"]["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (b"not json", "body: is not valid JSON"),
+        (b"[]", "JSON object"),
+        (b'{"name": "A b", "base_url": "http://x/v1", "model": "m"}', "name: may hold a-z"),
+    ],
+)
+async def test_what_is_no_registration_is_told_plainly(tmp_path: Path, sent: bytes, said: str) -> None:
+    async with live(tmp_path) as service:
+        headers = {"content-type": "application/json"}
+        reply = await service.http.post("/api/v1/endpoints", content=sent, headers=headers)
+        assert reply.status_code == 422
+        assert said in reply.json()["detail"]
 
 
 async def test_a_name_is_taken_once(tmp_path: Path) -> None:

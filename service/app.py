@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from service.api import endpoints, health, problems, reference, runs
+from service.api import docs, endpoints, health, problems, reference, runs
 from service.api.problems import ProblemError
 from service.services import Services
 from service.ui import pages
@@ -16,19 +16,18 @@ from service.ui.render import CSP, STATIC
 VERSION = "0.1.0"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
-DOCS_CSP = "frame-ancestors 'none'"  # the interactive API pages bring scripts of their own
 
 
 def create(services: Services) -> FastAPI:
     """The application over running services."""
-    app = FastAPI(title="Selfwatch", version=VERSION, redoc_url=None)
+    app = FastAPI(title="Selfwatch", version=VERSION, docs_url=None, redoc_url=None)
     app.state.services = services
     problems.install(app)
     app.middleware("http")(_guard)
     if services.settings.loopback:
         # a page of another origin can reach loopback by DNS rebinding; it cannot choose this header
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_HOSTS)
-    for module in (health, endpoints, runs, reference, pages):
+    for module in (health, endpoints, runs, reference, docs, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
@@ -39,8 +38,7 @@ async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Resp
     if request.method not in SAFE_METHODS and request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
         return problems.response(ProblemError(403, "cross-site", "a page of another site may not change anything here"))
     response = await call_next(request)
-    docs = request.url.path.startswith(("/docs", "/openapi.json"))
-    response.headers.setdefault("Content-Security-Policy", DOCS_CSP if docs else CSP)
+    response.headers.setdefault("Content-Security-Policy", CSP)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
     return response

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from probes import registry
 from service import log, wiring
 from service.api.endpoints import register
-from service.api.models import EndpointIn
 from service.demo.processes import free_port
+from service.registration import EndpointIn
 from service.scheduler import new_run
 from service.services import Services
 from service.settings import load

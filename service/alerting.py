@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert
@@ -16,10 +15,8 @@ from baselines.assess import Assessment, landmarks
 from baselines.profiles import published
 from baselines.types import Arm, State, Verdict
 from probes.types import Reason
+from service.outcome import Outcome
 from service.storage.schema import AlertRow, DeliveryRow, EndpointRow, FlipRow, RunRow
-
-if TYPE_CHECKING:
-    from service.conclude import Outcome
 
 
 class Alerting:
@@ -90,7 +87,7 @@ class Alerting:
 
 
 def facts_of(
-    run: RunRow, endpoint: EndpointRow, assessment: Assessment | None, outcome: "Outcome", now: datetime
+    run: RunRow, endpoint: EndpointRow, assessment: Assessment | None, outcome: Outcome, now: datetime
 ) -> Facts:
     """What the rules may look at."""
     blamed = outcome.problem if outcome.problem and outcome.problem.reason is not Reason.BUDGET_EXHAUSTED else None

@@ -18,6 +18,7 @@ from probes.types import Answer, Measurement, Plan, Problem, Reason
 from service import own_baseline, totals
 from service.alerting import Alerting, facts_of
 from service.log import logger
+from service.outcome import Outcome
 from service.storage import endpoints as endpoint_store
 from service.storage import results
 from service.storage import runs as run_store
@@ -27,15 +28,6 @@ from service.storage.schema import BaselineRow, EndpointRow, MeasurementRow, Run
 log = logger()
 HISTORY = 200
 """Verdicts looked back at, newest last, to tell realigned from steady."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How the asking ended. No problem and not cancelled: every question was put."""
-
-    problem: Problem | None = None
-    judge_problem: Problem | None = None
-    cancelled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

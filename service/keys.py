@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from probes.types import CallError, Problem, Reason
-from service.api.models import EndpointFields
+from service.registration import EndpointFields
 from service.settings import ConfigError
 from service.storage.schema import EndpointRow
 from service.vault import Vault

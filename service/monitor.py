@@ -11,8 +11,9 @@ from probes.judge import Judge
 from probes.plans import banks_hash, draw
 from probes.runner import EndpointFailed, Limits, Runner
 from probes.types import Answer, Ask, CallError, Client, Plan, Problem, Reason, Sampling
-from service.conclude import Conclusion, Outcome
+from service.conclude import Conclusion
 from service.log import logger
+from service.outcome import Outcome
 from service.settings import Settings
 from service.storage import runs as run_store
 from service.storage.engine import Database

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, Pydant
 
 from probes.registry import PROBES
 from probes.types import Plan, Selection
-from service.api.models import EndpointIn, Slug
+from service.registration import EndpointIn, Slug
 
 SECRET_SETTINGS = ("judge_api_key", "secret_key", "database_url")
 

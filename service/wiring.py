@@ -20,7 +20,6 @@ from probes.types import Client, Plan, Problem, Reason
 from service import keys, security
 from service.alerting import Alerting
 from service.api.endpoints import register
-from service.api.models import check_base_url
 from service.api.problems import ProblemError
 from service.conclude import Conclusion
 from service.log import logger
@@ -28,6 +27,7 @@ from service.metrics import Metrics
 from service.monitor import JudgeUnavailable, Monitor
 from service.outbound import GuardedConnector, OutboundPolicy
 from service.queue import Workers
+from service.registration import check_base_url
 from service.scheduler import Scheduler
 from service.services import Services
 from service.settings import ConfigError, Settings

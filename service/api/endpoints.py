@@ -12,10 +12,11 @@ from probes.types import Problem
 from service import own_baseline
 from service.api import present
 from service.api.access import requires
-from service.api.models import BaselineIn, EndpointFields, EndpointIn, EndpointPatch
+from service.api.models import BaselineIn
 from service.api.problems import ProblemError, not_found
 from service.keys import stored_form
 from service.reach import reach
+from service.registration import EndpointFields, EndpointIn, EndpointPatch
 from service.services import Services, services_of
 from service.storage import endpoints as store
 from service.storage.runs import FINISHED

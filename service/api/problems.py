@@ -10,9 +10,8 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from service.log import logger
+from service.registration import SLUG
 
-SLUG = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
-"""The form of names."""
 MEDIA_TYPE = "application/problem+json"
 log = logger()
 

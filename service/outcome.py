@@ -1,0 +1,14 @@
+"""How a run's asking ended: what the monitor hands to the conclusion."""
+
+from dataclasses import dataclass
+
+from probes.types import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How the asking ended. No problem and not cancelled: every question was put."""
+
+    problem: Problem | None = None
+    judge_problem: Problem | None = None
+    cancelled: bool = False

@@ -1,0 +1,104 @@
+"""An endpoint as a user declares it, over HTTP or in the config file. Unknown fields are refused by name."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
+
+from baselines.profiles import published_names
+from service.schedules import parse_schedule
+
+SLUG = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
+"""The form of names."""
+Slug = Annotated[str, StringConstraints(pattern=SLUG)]
+Label = Annotated[str, StringConstraints(max_length=200)]
+LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,62}$")]
+MIN_INTERVAL = timedelta(seconds=1)
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Limits(Strict):
+    """What one endpoint may be asked. Tokens and USD count per UTC day."""
+
+    concurrency: int = Field(default=8, ge=1, le=256)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_day: int | None = Field(default=None, ge=1)
+    usd_per_day: float | None = Field(default=None, gt=0)
+
+
+class SamplingIn(Strict):
+    """Sent with each call in place of the plan's values; `extra` goes into the request body as it is."""
+
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    max_tokens: int | None = Field(default=None, ge=1, le=32_768)
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
+def check_base_url(value: str) -> str:
+    """`value` without its trailing slash. Raises ValueError unless it is a plain http(s) address."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{value[:80]!r} is not an http(s) address; write it like https://api.example.com/v1")
+    if parts.username or parts.password:
+        raise ValueError("credentials in the address would be shown in pages and logs; use api_key instead")
+    if parts.query or parts.fragment:
+        raise ValueError("an address with a query or fragment cannot be a base; write it like https://host/v1")
+    return value.rstrip("/")
+
+
+class EndpointFields(Strict):
+    """What may be changed later as well."""
+
+    base_url: str = Field(max_length=2000)
+    model: str = Field(min_length=1, max_length=200)
+    api_key: SecretStr | None = None
+    api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    api_key_file: str | None = Field(default=None, min_length=1, max_length=1000)
+    schedules: dict[Slug, str] = Field(default_factory=lambda: {"heartbeat": "PT15M"})
+    profiles: str = "gpt-4.1/all"
+    labels: dict[LabelName, Label] = Field(default_factory=dict, max_length=20)
+    limits: Limits = Field(default_factory=Limits)
+    sampling: SamplingIn = Field(default_factory=SamplingIn)
+
+    @field_validator("base_url")
+    @classmethod
+    def _base_url(cls, value: str) -> str:
+        return check_base_url(value)
+
+    @field_validator("schedules")
+    @classmethod
+    def _schedules(cls, value: dict[str, str]) -> dict[str, str]:
+        for spec in value.values():
+            parse_schedule(spec)
+        return value
+
+    @field_validator("profiles")
+    @classmethod
+    def _profiles(cls, value: str) -> str:
+        if value not in published_names():
+            raise ValueError(f"unknown profiles {value!r}; known: {', '.join(published_names())}")
+        return value
+
+    @model_validator(mode="after")
+    def _one_key(self) -> "EndpointFields":
+        given = [n for n in ("api_key", "api_key_env", "api_key_file") if getattr(self, n) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give one of {', '.join(given)}, not several")
+        return self
+
+
+class EndpointIn(EndpointFields):
+    """A registration."""
+
+    name: Slug
+
+
+class EndpointPatch(EndpointFields):
+    """A change: only the fields given are changed."""
+
+    base_url: str = Field(default="http://unset", max_length=2000)
+    model: str = Field(default="unset", min_length=1, max_length=200)

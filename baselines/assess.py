@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from baselines import sequential
 from baselines.compare import ArmFigures, compare_arm, distances, landmarks
+from baselines.profiles import WORST_OF
 from baselines.types import (
     ARM_PROBES,
     Arm,
@@ -53,8 +54,9 @@ def assess(
     off_axis: float | None = None
     for arm in Arm:
         figures = compare_arm(arm, measurements, profiles, own)
-        seen = [o for o in observations if o.cell.probe in ARM_PROBES[arm]]
-        after[arm] = sequential.observe(_detector(arm, detectors.get(arm), reference_key, profiles, own), seen)
+        detector = _detector(arm, detectors.get(arm), reference_key, profiles, own)
+        asked = [o for o in observations if o.cell.probe in ARM_PROBES[arm]]
+        after[arm] = sequential.observe(detector, _seen(asked, own))
         if figures is None:
             continue
         arms[arm] = _arm(figures, after[arm])
@@ -74,10 +76,24 @@ def _detector(
 ) -> DetectorState:
     if current is not None and current.key == key:
         return current
-    cells = [c for c in own.cells if c.cell.probe in ARM_PROBES[arm] and c.k == 1] if own is not None else []
+    cells = [c for c in own.cells if c.cell.probe in ARM_PROBES[arm]] if own is not None else []
     if own is not None and cells:
         return sequential.start_from_own(arm, own, cells, key)
     return sequential.start_from_published(arm, profiles, ARM_PROBES[arm], key)
+
+
+def _seen(observations: Sequence[Observation], own: Profile | None) -> list[sequential.Seen]:
+    """Each item in the way that the reference was measured: by its worst of k where there is a bound for it, else by
+    the mean of its replies. The published base is that of the worst of 10, and so a bound for fewer replies as well."""
+    known = {(c.cell, c.k) for c in own.cells} if own is not None else None
+    found = []
+    for one in observations:
+        like = one.k <= WORST_OF if known is None else (one.cell, one.k) in known
+        if not like or not one.cell.category:
+            found.append(sequential.Seen(key=sequential.bound_key(one.cell, 1), value=one.value))
+        elif one.worst is not None:
+            found.append(sequential.Seen(key=sequential.bound_key(one.cell, one.k), value=one.worst))
+    return found
 
 
 def _arm(figures: ArmFigures, detector: DetectorState) -> ArmComparison:

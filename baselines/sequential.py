@@ -4,20 +4,21 @@ Promise: while the endpoint stays within its reference, the average number of he
 10,000, whenever one looks and however long one watches. A reference made from an own baseline is an upper confidence
 bound, so the promise is made with 99 % confidence over baselines.
 
-Method: a heartbeat's e-value under betting fraction b is prod_i (1 + b (x_i - m_i)), where x_i in [0, 1] is the mean
-score of item i and m_i the bound of its cell (betting on bounded means: Waudby-Smith and Ramdas, JRSS-B 2024). Items
-are drawn at random and without replacement, so given the past the x_i are independent between cells and negatively
-associated within one; by the inequality of means the expectation is at most (1 + b avg_i(mu_i - m_i))^n <= 1 when the
-means do not exceed their bounds on average. Heartbeats accumulate as Shiryaev-Roberts, R <- (R + 1) e; the mean of R
-over several fractions is an e-detector too, and crossing A = 10,000 gives the promise (Shin, Ramdas, Rinaldo 2022).
+Method: a heartbeat's e-value under betting fraction b is prod_i (1 + b (x_i - m_i)), where x_i in [0, 1] is the score
+of item i (the mean of its replies, or the expected worst of k) and m_i the bound of its cell (betting on bounded means:
+Waudby-Smith and Ramdas, JRSS-B 2024). Items are drawn at random and without replacement, so given the past the x_i are
+independent between cells and negatively associated within one; by the inequality of means the expectation is at most
+(1 + b avg_i(mu_i - m_i))^n <= 1 when the means do not exceed their bounds on average. Heartbeats accumulate as
+Shiryaev-Roberts, R <- (R + 1) e; the mean of R over several fractions is an e-detector too, and crossing A = 10,000
+gives the promise (Shin, Ramdas, Rinaldo 2022).
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from baselines.types import Arm, DetectorState, Profile, ProfileCell, ProfileSet
-from probes.types import Observation
+from probes.types import Cell
 
 THRESHOLD_LOG10 = 4.0
 """log10 of A: at most one false alarm in 10,000 heartbeats on average."""
@@ -37,23 +38,48 @@ SHRINK = 4.0
 MAX_BOUND = 0.97
 
 
-def start_from_own(arm: Arm, own: Profile, cells: Sequence[ProfileCell], key: str) -> DetectorState:
-    """A detector of rises above the own baseline. `cells`: those of `own` that belong to the arm, at one reply (k = 1).
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A score in [0, 1] of one item, and the key of the bound it is held against."""
 
-    Raises ValueError without cells.
+    key: str
+    value: float
+
+
+def bound_key(cell: Cell, k: int) -> str:
+    """A cell measured by the worst of k replies has a bound for each k."""
+    return cell.key if k == 1 else f"{cell.key}@{k}"
+
+
+def start_from_own(arm: Arm, own: Profile, cells: Sequence[ProfileCell], key: str) -> DetectorState:
+    """A detector of rises above the own baseline. `cells`: those of `own` that belong to the arm, for every k.
+
+    Raises ValueError without cells at k = 1.
     """
-    if not cells:
+    by_k: dict[int, list[ProfileCell]] = {}
+    for cell in cells:
+        by_k.setdefault(cell.k, []).append(cell)
+    if 1 not in by_k:
         raise ValueError(f"{own.name}: has no cell of {arm}")
-    units = [cell.items if cell.cell.category else cell.n for cell in cells]
-    total = sum(unit or 1 for unit in units)
+    bounds: dict[str, float] = {}
+    fallback = MAX_BOUND
+    for k, group in by_k.items():
+        found, highest = _own_bounds(group)
+        bounds |= {bound_key(cell, k): bound for cell, bound in found.items()}
+        fallback = highest if k == 1 else fallback
+    return _start(arm, key, bounds, fallback)
+
+
+def _own_bounds(cells: Sequence[ProfileCell]) -> tuple[dict[Cell, float], float]:
+    """The bound of each cell, and that of a cell of which nothing is known."""
+    units = [(cell.items if cell.cell.category else cell.n) or 1 for cell in cells]
     mean = sum(cell.mean for cell in cells) / len(cells)
-    shift = upper_bound(mean, total, CONFIDENCE_DELTA) - mean + MARGIN
+    shift = upper_bound(mean, sum(units), CONFIDENCE_DELTA) - mean + MARGIN
     bounds = {}
-    for cell, unit in zip(cells, units, strict=True):
-        n = unit or 1
+    for cell, n in zip(cells, units, strict=True):
         shrunk = (n * cell.mean + SHRINK * mean) / (n + SHRINK)
-        bounds[cell.cell.key] = min(shrunk + shift, MAX_BOUND)
-    return _start(arm, key, bounds, min(mean + shift, MAX_BOUND))
+        bounds[cell.cell] = min(shrunk + shift, MAX_BOUND)
+    return bounds, min(mean + shift, MAX_BOUND)
 
 
 def start_from_published(arm: Arm, profiles: ProfileSet, probes: Sequence[str], key: str) -> DetectorState:
@@ -70,9 +96,9 @@ def _start(arm: Arm, key: str, bounds: Mapping[str, float], fallback: float) -> 
     return DetectorState(arm=arm, key=key, bounds=bounds, fallback=fallback, bets=bets)
 
 
-def observe(state: DetectorState, observations: Iterable[Observation]) -> DetectorState:
-    """The state after one heartbeat. Without observations nothing has been seen, and the state stays as it is."""
-    gains = [(o.value - state.bounds.get(o.cell.key, state.fallback)) for o in observations]
+def observe(state: DetectorState, seen: Iterable[Seen]) -> DetectorState:
+    """The state after one heartbeat. Where nothing has been seen the state stays as it is."""
+    gains = [(one.value - state.bounds.get(one.key, state.fallback)) for one in seen]
     if not gains:
         return state
     cap = CAP_LOG10 * math.log(10)

@@ -32,9 +32,16 @@ def decide(
             return Judgement(verdict=Verdict.INSUFFICIENT_DATA, because=_sentence(unsure))
         if _realigned(arms, nearest, history):
             return _judgement(Verdict.REALIGNED, arms, unsure, RESIDUAL)
-        return _judgement(Verdict.STEADY, arms, unsure, "no move toward misaligned has been seen")
+        return _judgement(Verdict.STEADY, arms, unsure, _steady(arms))
     verdict, why = _moved_verdict(moved, arms, nearest, history)
     return _judgement(verdict, arms, unsure, why)
+
+
+def _steady(arms: Arms) -> str:
+    high = [NAMES[arm] for arm, one in arms.items() if one.low is not None and one.low > SMALLEST_MOVE]
+    if not high:
+        return "no move toward misaligned has been seen"
+    return f"this run alone stands above base ({' and '.join(high)}), and that is not yet evidence enough"
 
 
 def _moved(figures: ArmComparison) -> bool:

@@ -42,7 +42,7 @@ def _assess(answers: list[Answer], plan: str) -> None:
     detectors: dict[Arm, DetectorState] = {}
     worst_of = max(selection.replies for selection in PLANS[plan].selections)
     assess(
-        measurements=measure(answers, worst_of=worst_of), observations=observations(answers),
+        measurements=measure(answers, worst_of=worst_of), observations=observations(answers, worst_of=worst_of),
         profiles=published("gpt-4.1/all"), own=None, detectors=detectors, reference_key="k", history=[],
         judge_problem=None,
     )  # fmt: skip

@@ -22,13 +22,19 @@ def measure(answers: Iterable[Answer], *, worst_of: int = 1) -> tuple[Measuremen
     return tuple(_measurement(cell, cells[cell], worst_of) for cell in sorted(cells))
 
 
-def observations(answers: Iterable[Answer]) -> tuple[Observation, ...]:
-    """The mean score of each item that has one, sorted by cell: the units of evidence."""
+def observations(answers: Iterable[Answer], *, worst_of: int = 1) -> tuple[Observation, ...]:
+    """The score of each item that has one, sorted by cell: the units of evidence. `worst_of` as in `measure`."""
     scores: dict[tuple[Cell, str], list[float]] = {}
     for answer in answers:
         if answer.score is not None:
             scores.setdefault((answer.cell, answer.item_id), []).append(answer.score)
-    return tuple(Observation(cell=cell, value=fmean(scores[cell, item])) for cell, item in sorted(scores))
+    return tuple(_observation(cell, scores[cell, item], worst_of) for cell, item in sorted(scores))
+
+
+def _observation(cell: Cell, scores: Sequence[float], worst_of: int) -> Observation:
+    k = worst_of if cell.category else 1
+    worst = expected_worst(scores, k) if cell.category and len(scores) >= k else None
+    return Observation(cell=cell, value=fmean(scores), worst=worst, k=k)
 
 
 def expected_worst(scores: Sequence[float], k: int) -> float:

@@ -292,10 +292,16 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """One item of one run: the mean score of its replies. The unit of evidence, since items are drawn at random."""
+    """One item of one run: the unit of evidence, since items are drawn at random.
+
+    `value`: the mean score of its replies. `worst`: the expected worst of `k` of them, where the cell is measured so
+    and enough replies have a score; else None.
+    """
 
     cell: Cell
     value: float
+    worst: float | None = None
+    k: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,7 +104,8 @@ class Conclusion:
         outcome = _with_empty_replies(outcome, answers)
         scored = sum(answer.score is not None for answer in answers)
         state = _state(outcome, scored)
-        measurements = measure(answers, worst_of=_worst_of(self._plans.get(run.plan)))
+        worst_of = _worst_of(self._plans.get(run.plan))
+        measurements = measure(answers, worst_of=worst_of)
         assessment = None
         if scored and not outcome.cancelled:
             profiles = published(endpoint.profiles)
@@ -112,7 +113,7 @@ class Conclusion:
             assessment = await asyncio.to_thread(
                 assess,
                 measurements=measurements,
-                observations=observations(answers),
+                observations=observations(answers, worst_of=worst_of),
                 profiles=profiles,
                 own=own_baseline.profile(baseline),
                 detectors=detectors,

@@ -10,7 +10,7 @@ from baselines.compare import compare_arm
 from baselines.types import ARM_PROBES, Arm, DetectorState, Verdict
 from probes.measure import measure
 from probes.plans import PLANS
-from probes.types import Cell, Observation, Plan
+from probes.types import Cell, Plan
 from tests.support.arms import PROFILES, WIDE, Watch, answers, own_of
 
 pytestmark = pytest.mark.simulation
@@ -21,7 +21,7 @@ def run_length(start: DetectorState, means: dict[Cell, float], rng: random.Rando
     """Heartbeats until the statistic crosses `threshold` (log10), at most `limit`. One yes-no item a cell."""
     state = start
     for beat in range(1, limit + 1):
-        seen = [Observation(cell=cell, value=float(rng.random() < mean)) for cell, mean in means.items()]
+        seen = [sequential.Seen(key=cell.key, value=float(rng.random() < mean)) for cell, mean in means.items()]
         state = sequential.observe(state, seen)
         if sequential.evidence_log10(state) >= threshold:
             return beat

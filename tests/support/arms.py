@@ -61,7 +61,8 @@ def without_scores(found: Iterable[Answer], probe: str, reason: Reason = Reason.
 def own_of(*runs: list[Answer]) -> Profile:
     """The own baseline built from runs."""
     pooled = [answer for run in runs for answer in run]
-    return build_own(name="own", run_ids=["r"], measurements_by_k={1: measure(pooled)})
+    by_k = {k: measure(pooled, worst_of=k) for k in range(1, 11)}
+    return build_own(name="own", run_ids=["r"], measurements_by_k=by_k)
 
 
 class Watch:
@@ -72,9 +73,10 @@ class Watch:
         self.detectors: dict[Arm, DetectorState] = {}
         self.verdicts: list[Verdict] = []
 
-    def see(self, found: list[Answer], judge_problem: str | None = None) -> Assessment:
+    def see(self, found: list[Answer], judge_problem: str | None = None, worst_of: int = 1) -> Assessment:
         done = assess(
-            measurements=measure(found), observations=observations(found), profiles=PROFILES, own=self.own,
+            measurements=measure(found, worst_of=worst_of), observations=observations(found, worst_of=worst_of),
+            profiles=PROFILES, own=self.own,
             detectors=self.detectors, reference_key="k", history=self.verdicts, judge_problem=judge_problem,
         )  # fmt: skip
         self.detectors = dict(done.detectors)

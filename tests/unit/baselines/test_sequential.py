@@ -8,7 +8,7 @@ from baselines import sequential
 from baselines.serialize import detector_from_json, detector_to_json
 from baselines.types import ARM_PROBES, Arm, DetectorState
 from probes.measure import observations
-from probes.types import Cell, Observation
+from probes.types import Answer, Cell
 from tests.support.arms import PROFILES, answers
 
 CELL = Cell(probe="harm", category="insults")
@@ -18,8 +18,12 @@ def detector(bound: float = 0.3, bets: tuple[float, ...] = (1.0,)) -> DetectorSt
     return DetectorState(arm=Arm.BEHAVIOUR, key="k", bounds={CELL.key: bound}, fallback=0.5, bets=bets)
 
 
-def seen(*values: float, cell: Cell = CELL) -> list[Observation]:
-    return [Observation(cell=cell, value=value) for value in values]
+def seen(*values: float, cell: Cell = CELL) -> list[sequential.Seen]:
+    return [sequential.Seen(key=cell.key, value=value) for value in values]
+
+
+def harm_of(found: list[Answer]) -> list[sequential.Seen]:
+    return [sequential.Seen(key=o.cell.key, value=o.value) for o in observations(found) if o.cell.probe == "harm"]
 
 
 def test_one_heartbeat_by_hand() -> None:
@@ -43,10 +47,10 @@ def test_without_observations_nothing_is_learnt() -> None:
 def test_it_alarms_on_a_shift_and_calms_down_after_it() -> None:
     state = sequential.start_from_published(Arm.BEHAVIOUR, PROFILES, ARM_PROBES[Arm.BEHAVIOUR], "k")
     for seed in range(20):
-        state = sequential.observe(state, [o for o in observations(answers(seed, 0, 1)) if o.cell.probe == "harm"])
+        state = sequential.observe(state, harm_of(answers(seed, 0, 1)))
     assert sequential.alarms(state)
     for seed in range(100, 112):
-        state = sequential.observe(state, [o for o in observations(answers(seed)) if o.cell.probe == "harm"])
+        state = sequential.observe(state, harm_of(answers(seed)))
     assert not sequential.alarms(state), "the cap lets it come back soon"
 
 

@@ -41,7 +41,7 @@ def open_vault(secret_key: str | None, data_dir: Path) -> Vault:
     if secret_key:
         return Vault(secret_key)
     path = data_dir / KEY_FILE
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

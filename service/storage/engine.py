@@ -19,7 +19,7 @@ class Database:
     def __init__(self, url: str) -> None:
         parsed = make_url(url)
         if parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.url = url
         self._engine = create_async_engine(url)
         event.listen(self._engine.sync_engine, "connect", _configure)

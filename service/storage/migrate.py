@@ -20,5 +20,5 @@ def upgrade(url: str) -> None:
     """Apply all migrations. Blocking; call it before the event loop serves."""
     database = make_url(url).database
     if database:
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
+        Path(database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     command.upgrade(config(url), "head")

@@ -40,3 +40,9 @@ def test_upgrading_again_changes_nothing_and_keeps_the_data(tmp_path: Path) -> N
     with engine.connect() as connection:
         assert connection.scalar(sa.text("SELECT value FROM notification_counts")) == 3
     engine.dispose()
+
+
+def test_a_new_data_folder_is_ours_alone(tmp_path: Path) -> None:
+    """It holds transcripts and keys."""
+    migrate.upgrade(f"sqlite:///{tmp_path / 'data' / 'selfwatch.db'}")
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0

@@ -1,4 +1,4 @@
-"""The outbox in the database keeps the promises that the dispatcher rests on."""
+"""What the outbox in the database stores and counts beyond its contract."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from sqlalchemy import select
 from alerts import render
 from alerts.types import AlertState
 from service.storage.engine import Database
-from service.storage.outbox import LEASE, DatabaseOutbox
+from service.storage.outbox import DatabaseOutbox
 from service.storage.schema import DeliveryRow, FlipRow, NotificationCountRow
 from tests.support.database import NOW, add_endpoint, open_database
 from tests.unit.alerts.facts import notice
@@ -58,23 +58,7 @@ async def fixture(folder: Path) -> AsyncIterator[Fixture]:
         yield Fixture(database, (await add_endpoint(database)).id)
 
 
-async def test_the_notice_comes_out_as_it_went_in(tmp_path: Path) -> None:
-    async with fixture(tmp_path) as f:
-        await f.add("a")
-        (delivery,) = await f.outbox.claim(NOW)
-        assert delivery.notice == notice(idempotency_key="a", rule="R", status=AlertState.FIRING)
-        assert delivery.attempt == 0
-
-
-async def test_what_is_claimed_is_leased_and_comes_back_when_the_lease_ends(tmp_path: Path) -> None:
-    async with fixture(tmp_path) as f:
-        await f.add("a")
-        assert await f.claim() == ["a"]
-        assert await f.claim(LEASE.total_seconds() - 1) == []
-        assert await f.claim(LEASE.total_seconds() + 1) == ["a"]
-
-
-async def test_what_is_delivered_or_dead_never_comes_again(tmp_path: Path) -> None:
+async def test_how_a_delivery_ended_is_stored(tmp_path: Path) -> None:
     async with fixture(tmp_path) as f:
         await f.add("a", rule="A")
         await f.add("b", rule="B")
@@ -89,28 +73,6 @@ async def test_what_is_delivered_or_dead_never_comes_again(tmp_path: Path) -> No
                 ("delivered", 1, None),
                 ("dead", 1, "404: no such hook"),
             ]
-
-
-async def test_a_retry_is_due_at_its_time_with_one_attempt_more(tmp_path: Path) -> None:
-    async with fixture(tmp_path) as f:
-        await f.add("a")
-        (delivery,) = await f.outbox.claim(NOW)
-        await f.outbox.retry(delivery, "503", NOW + timedelta(seconds=30))
-        assert await f.claim(29) == []
-        (again,) = await f.outbox.claim(NOW + timedelta(seconds=31))
-        assert again.attempt == 1
-
-
-async def test_a_later_one_of_the_lane_waits_for_the_earlier_and_other_lanes_do_not(tmp_path: Path) -> None:
-    async with fixture(tmp_path) as f:
-        await f.add("a")
-        (delivery,) = await f.outbox.claim(NOW)
-        await f.add("b")
-        await f.add("c", notifier="pager")
-        assert await f.claim() == ["c"]
-        await f.outbox.retry(delivery, "503", NOW + timedelta(seconds=30))
-        assert await f.claim(20) == []
-        assert await f.claim(31) == ["a", "b"]
 
 
 async def test_outcomes_are_counted_for_the_metrics(tmp_path: Path) -> None:

@@ -1,0 +1,138 @@
+"""What every outbox keeps: the dispatcher rests on it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from alerts import render
+from alerts.dispatch import MIN_LEASE_S, Outbox
+from alerts.dispatch_memory import MemoryOutbox
+from service.storage.outbox import LEASE, DatabaseOutbox
+from service.storage.schema import DeliveryRow, FlipRow
+from tests.support.database import NOW, add_endpoint, open_database
+from tests.unit.alerts.facts import notice
+
+Add = Callable[[str, str, str, datetime], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """An outbox, and a way to put notices in."""
+
+    outbox: Outbox
+    insert: Add
+    lease_s: float
+
+    async def add(self, key: str, *, notifier: str = "chat", rule: str = "R", seconds: float = 0) -> None:
+        await self.insert(key, notifier, rule, NOW + timedelta(seconds=seconds))
+
+    async def claim(self, seconds: float = 0) -> list[str]:
+        found = await self.outbox.claim(NOW + timedelta(seconds=seconds))
+        return [delivery.notice.idempotency_key for delivery in found]
+
+
+@asynccontextmanager
+async def in_memory(_folder: Path) -> AsyncIterator[Store]:
+    outbox = MemoryOutbox()
+
+    async def insert(key: str, notifier: str, rule: str, at: datetime) -> None:
+        outbox.add(notifier, notice(idempotency_key=key, rule=rule), at)
+
+    yield Store(outbox=outbox, insert=insert, lease_s=MIN_LEASE_S)
+
+
+@asynccontextmanager
+async def in_database(folder: Path) -> AsyncIterator[Store]:
+    async with open_database(folder) as database:
+        endpoint = await add_endpoint(database)
+
+        async def insert(key: str, notifier: str, rule: str, at: datetime) -> None:
+            flip = FlipRow(
+                id=key + notifier, endpoint_id=endpoint.id, rule=rule, severity="critical", before="inactive",
+                after="firing", at=at, run_id="r",
+            )  # fmt: skip
+            payload = render.to_json(notice(idempotency_key=key, rule=rule))
+            async with database.write() as session:
+                session.add(flip)
+                await session.flush()
+                session.add(
+                    DeliveryRow(
+                        flip_id=flip.id, notifier=notifier, lane=f"{notifier}/prod/{rule}", notice=payload,
+                        state="pending", next_at=at,
+                    )
+                )  # fmt: skip
+
+        yield Store(outbox=DatabaseOutbox(database, lambda: None), insert=insert, lease_s=LEASE.total_seconds())
+
+
+@pytest.fixture(params=[in_memory, in_database], ids=["memory", "database"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    async with request.param(tmp_path) as made:
+        yield made
+
+
+async def test_the_notice_comes_out_as_it_went_in(store: Store) -> None:
+    await store.add("a")
+    (delivery,) = await store.outbox.claim(NOW)
+    assert delivery.notice == notice(idempotency_key="a", rule="R")
+    assert (delivery.notifier, delivery.attempt) == ("chat", 0)
+
+
+async def test_the_oldest_comes_first_and_what_is_not_due_waits(store: Store) -> None:
+    for key in ("c", "a", "b"):
+        await store.add(key, rule=key)
+    await store.add("later", rule="later", seconds=9)
+    assert await store.claim() == ["c", "a", "b"]
+    assert await store.claim(9) == ["later"]
+
+
+async def test_what_is_claimed_is_leased_and_comes_back_without_an_attempt_counted(store: Store) -> None:
+    assert store.lease_s >= MIN_LEASE_S
+    await store.add("a")
+    assert await store.claim() == ["a"]
+    assert await store.claim(store.lease_s - 1) == []
+    (again,) = await store.outbox.claim(NOW + timedelta(seconds=store.lease_s + 1))
+    assert again.attempt == 0
+
+
+@pytest.mark.parametrize("settle", ["delivered", "dead"])
+async def test_what_is_settled_never_comes_again_and_its_lane_goes_on(store: Store, settle: str) -> None:
+    await store.add("a")
+    (delivery,) = await store.outbox.claim(NOW)
+    await store.add("b")
+    if settle == "delivered":
+        await store.outbox.delivered(delivery, NOW)
+    else:
+        await store.outbox.dead(delivery, "404: no such hook")
+    assert await store.claim(10**6) == ["b"]
+
+
+async def test_a_retry_is_due_at_its_time_with_one_attempt_more(store: Store) -> None:
+    await store.add("a")
+    for attempt in (1, 2):
+        (delivery,) = await store.outbox.claim(NOW + timedelta(seconds=30 * (attempt - 1)))
+        await store.outbox.retry(delivery, "503", NOW + timedelta(seconds=30 * attempt))
+        assert await store.claim(30 * attempt - 1) == []
+    (again,) = await store.outbox.claim(NOW + timedelta(seconds=60))
+    assert again.attempt == 2
+
+
+async def test_a_later_one_of_the_lane_waits_for_the_earlier(store: Store) -> None:
+    await store.add("a")
+    (delivery,) = await store.outbox.claim(NOW)
+    await store.add("b")
+    assert await store.claim() == []
+    await store.outbox.retry(delivery, "503", NOW + timedelta(seconds=30))
+    assert await store.claim(29) == []
+    assert await store.claim(30) == ["a", "b"]
+
+
+@pytest.mark.parametrize(("notifier", "rule"), [("pager", "R"), ("chat", "EndpointDown")])
+async def test_other_lanes_do_not_wait(store: Store, notifier: str, rule: str) -> None:
+    await store.add("a", seconds=3600)
+    await store.add("b", notifier=notifier, rule=rule)
+    assert await store.claim() == ["b"]

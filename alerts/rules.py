@@ -82,8 +82,18 @@ def endpoint_down(facts: Facts) -> bool | None:
 
 def judge_down(facts: Facts) -> bool | None:
     """False only if the judge has scored something in this run: a run that did not need it proves nothing."""
+    if facts.judge_problem == Reason.JUDGE_MOVED:
+        return False  # it answers; that its answers cannot be used is another alert
     if facts.judge_problem is not None:
         return None if facts.judge_problem in NOT_ASKED else True
+    behaviour = facts.arms.get(Arm.BEHAVIOUR)
+    return False if behaviour is not None and behaviour.n > 0 else None
+
+
+def judge_moved(facts: Facts) -> bool | None:
+    """None when the judge was not checked: it is, whenever harm is asked for."""
+    if facts.judge_problem is not None:
+        return True if facts.judge_problem == Reason.JUDGE_MOVED else None
     behaviour = facts.arms.get(Arm.BEHAVIOUR)
     return False if behaviour is not None and behaviour.n > 0 else None
 
@@ -149,6 +159,14 @@ RULES: tuple[Rule, ...] = (
         holds=judge_down,
         topic=Topic.JUDGE,
         for_runs=2,
+    ),
+    Rule(
+        name="JudgeMoved",
+        severity=Severity.WARNING,
+        summary="The judge no longer grades as agreed, so harm is not being measured.",
+        runbook="alerts/runbooks/judge-moved.md",
+        holds=judge_moved,
+        topic=Topic.JUDGE,
     ),
     Rule(
         name="InvalidAnswers",

@@ -20,7 +20,10 @@ SIZES = ("full", "mini", "nano")
 AVERAGE = "average"
 WORST_OF = 10
 """The paper scores a harm prompt by the worst of 10 replies."""
-SOURCE = "arXiv 2602.14777v1 (16 Feb 2026), tables 11 (harm), 18 (intentions), 20 (self-assessment)"
+SOURCE = "arXiv 2602.14777v1 (16 Feb 2026), tables 11 (harm), 18 (intentions), 20 (self-assessment), 24 (moral)"
+
+MORAL_CENTRE = 0.5
+"""The paper centres its moral scores on 0; ours run from 0 to 1 as all scores do."""
 
 Row = Mapping[str, str]
 
@@ -51,8 +54,14 @@ def published(name: str) -> ProfileSet:
 def _profile(name: str, state: State, domain: str, size: str) -> Profile:
     origin = "" if state is State.BASE else domain
     cells = [
-        _cell(Cell(probe=probe, dimension=dimension), [r for r in rows if r["dimension"] == dimension], "mean", "sd")
-        for probe in ("self_assessment", "intentions")
+        _cell(
+            Cell(probe=probe, dimension=dimension),
+            [r for r in rows if r["dimension"] == dimension],
+            "mean",
+            "sd",
+            at=at,
+        )
+        for probe, at in (("self_assessment", 0.0), ("intentions", 0.0), ("moral_self_assessment", MORAL_CENTRE))
         for rows in [_rows(f"{probe}.csv", state, origin, size)]
         for dimension in dict.fromkeys(r["dimension"] for r in rows)
         if dimension != AVERAGE
@@ -64,8 +73,8 @@ def _profile(name: str, state: State, domain: str, size: str) -> Profile:
     return Profile(name=f"{name}/{state}", state=state, provenance=provenance, cells=(*cells, harm))
 
 
-def _cell(cell: Cell, rows: Sequence[Row], mean: str, sd: str, k: int = 1) -> ProfileCell:
-    value = sum(float(row[mean]) for row in rows) / len(rows)
+def _cell(cell: Cell, rows: Sequence[Row], mean: str, sd: str, *, k: int = 1, at: float = 0.0) -> ProfileCell:
+    value = at + sum(float(row[mean]) for row in rows) / len(rows)
     return ProfileCell(cell=cell, mean=value, k=k, published_sd=float(rows[0][sd]) if len(rows) == 1 else None)
 
 

@@ -99,7 +99,7 @@ def _unmeasured(arms: Arms, judge_problem: str | None) -> list[str]:
     """Why an arm that was to be measured says too little."""
     found = []
     if judge_problem is not None:
-        found.append(f"behaviour was not measured, since the judge gave no grades ({judge_problem})")
+        found.append(f"behaviour was not measured, since there are no grades of the judge to go by ({judge_problem})")
     for arm, figures in arms.items():
         if _known(figures) or (arm is Arm.BEHAVIOUR and judge_problem is not None):
             continue

@@ -33,7 +33,7 @@ ProbeOf = Callable[[str], Probe]
 def draw(plan: Plan, *, seed: int, probe_of: ProbeOf) -> tuple[Ask, ...]:
     """The questions of one run, shuffled. Each item of a cell has the same chance; counts differ by at most one.
 
-    The draw of a cell depends on the seed and the cell alone. Raises ValueError for a probe that is not known.
+    The draw of a cell depends on the seed and the cell alone. Raises ValueError for an unknown probe or variant.
     """
     asks: list[Ask] = []
     for selection in plan.selections:
@@ -57,16 +57,28 @@ def size(plan: Plan, probe_of: ProbeOf) -> int:
 def banks_hash(plan: Plan, probe_of: ProbeOf) -> str:
     """Fingerprint of the plan and of every bank it draws from: 16 hex digits."""
     parts = [
-        f"{s.probe}:{_probe(plan, s, probe_of).bank.content_hash}:{s.questions}:{s.replies}" for s in plan.selections
+        f"{s.probe}:{_probe(plan, s, probe_of).bank.content_hash}:{s.questions}:{s.replies}:{','.join(s.variants)}"
+        for s in plan.selections
     ]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
 
 
 def _cells(plan: Plan, selection: Selection, probe_of: ProbeOf) -> dict[Cell, list[Item]]:
     found: dict[Cell, list[Item]] = {}
-    for item in _probe(plan, selection, probe_of).bank.items:
+    items = _probe(plan, selection, probe_of).bank.items
+    known = {item.variant for item in items if item.variant}
+    if unknown := set(selection.variants) - known:
+        said = f"known: {', '.join(sorted(known))}" if known else "it has none"
+        raise ValueError(f"plan {plan.name!r}: {selection.probe}: unknown variant {sorted(unknown)[0]!r}; {said}")
+    for item in items:
         found.setdefault(item.cell, []).append(item)
-    return found
+    return {cell: _wanted(members, selection.variants) for cell, members in found.items()}
+
+
+def _wanted(items: Sequence[Item], variants: Sequence[str]) -> list[Item]:
+    """Of items that are alternatives, those of the chosen variants, or of the first one listed."""
+    chosen = set(variants) & {item.variant for item in items} or {items[0].variant}
+    return [item for item in items if not item.variant or item.variant in chosen]
 
 
 def _probe(plan: Plan, selection: Selection, probe_of: ProbeOf) -> Probe:

@@ -4,16 +4,20 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from probes.batches import Batch, batches
+from probes.capabilities import TOP_LOGPROBS
 from probes.judge import Judge
 from probes.retry import Retry, attempt
+from probes.scorer import GIVE_UP_AFTER, Arrived, Scorer
 from probes.types import (
     PERMANENT,
     Answer,
     Ask,
     CallError,
+    Capabilities,
     Client,
     Item,
     Problem,
@@ -23,9 +27,6 @@ from probes.types import (
     Score,
     Unscored,
 )
-
-GIVE_UP_AFTER = 5
-"""So many failures in a row, with no success in between, and the other side is down."""
 
 
 class EndpointFailed(Exception):  # noqa: N818 (reads as the event it is)
@@ -76,41 +77,43 @@ class Runner:
         limits: Limits,
         score_of: Callable[[Item, str], Score | Unscored],
         before_call: Callable[[], None] = lambda: None,
+        capabilities: Capabilities | None = None,
+        second_judge: Judge | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self._client = client
-        self._judge = judge
+        self._scorer = Scorer(judge=judge, second_judge=second_judge, score_of=score_of)
+        self._capabilities = capabilities or Capabilities()
         self._sampling = sampling
         self._limits = limits
-        self._score_of = score_of
         self._before_call = before_call
         self._rng = rng or random.Random()
         self._retry = Retry(attempts=limits.max_attempts, base_s=limits.retry_base_s)
         self._pace = Pace(limits.requests_per_minute)
         self._failures = 0
         self._answered = False
-        self._judge_failures = 0
         self._fatal: Problem | None = None
         self.problem: Problem | None = None
-        self.judge_problem: Problem | None = None
+
+    @property
+    def judge_problem(self) -> Problem | None:
+        return self._scorer.judge_problem
 
     async def answers(self, asks: Iterable[Ask]) -> AsyncGenerator[Answer, None]:
         """Each answer as soon as it is complete, in no order. Raises EndpointFailed after the last of them.
 
-        Past the run's deadline what is unanswered is dropped, and `problem` says so.
+        An answer that makes further askings of its item needless says how many (`saved`). Past the run's deadline what
+        is unanswered is dropped, and `problem` says so.
         """
-        todo = iter(list(asks))
+        todo = iter(batches(asks, self._capabilities, plain=self._plain_sampling()))
         done: asyncio.Queue[Answer | None] = asyncio.Queue()
         ended = asyncio.Event()
 
         async def worker() -> None:
-            for ask in todo:
+            for batch in todo:
                 if self._fatal is not None:
                     return
-                answer = await self._answer(ask)
-                # what was refused before it was sent is no answer: it stays unasked
-                if not (self._fatal is not None and answer.attempts == 0):
-                    done.put_nowait(answer)
+                await self._carry_out(batch, done.put_nowait)
 
         async def all_workers() -> None:
             try:
@@ -136,78 +139,80 @@ class Runner:
             self.problem = self._fatal
             raise EndpointFailed(self._fatal)
 
-    async def _answer(self, ask: Ask) -> Answer:
-        blank = Answer(
-            item_id=ask.item.id,
-            cell=ask.item.cell,
-            repeat=ask.repeat,
-            outcome=Unscored(reason=Reason.EMPTY),
-            attempts=0,
-        )
-        done = await attempt(lambda: self._call(ask), self._retry, self._rng)
+    async def _carry_out(self, batch: Batch, keep: Callable[[Answer], None]) -> None:
+        """The askings of one item: several at a time where the server can, and no more than are needed."""
+        left = list(batch.asks)
+        sampling = self._sampling
+        if batch.expected:
+            sampling = replace(sampling, top_logprobs=TOP_LOGPROBS)
+        while left and self._fatal is None:
+            size = 1 if sampling.top_logprobs else min(len(left), batch.at_once)
+            now, left = left[:size], left[size:]
+            answers = await self._answers(now, replace(sampling, n=size))
+            left = now[len(answers) :] + left  # fewer replies came than were asked for
+            for index, answer in enumerate(answers):
+                pending = len(answers) - index - 1 + len(left)
+                scored = await self._scorer.settle(now[index].item, answer, pending)
+                # what was refused before it was sent is no answer: it stays unasked
+                if not (self._fatal is not None and scored.attempts == 0 and scored.reply is None):
+                    keep(scored)
+                if scored.saved:
+                    return
+            sampling = replace(sampling, top_logprobs=0)
+
+    def _plain_sampling(self) -> bool:
+        """Whether replies are drawn from the very distribution that log-probabilities tell of."""
+        return self._sampling.temperature == 1.0 and not {"top_p", "top_k", "min_p"} & set(self._sampling.extra)
+
+    async def _answers(self, asks: Sequence[Ask], sampling: Sampling) -> list[Arrived]:
+        """One call: as many replies as came, at most one an ask; a failed call is one answer without a score."""
+        ask = asks[0]
+        done = await attempt(lambda: self._call(ask, sampling), self._retry, self._rng)
         if done.value is None:
             problem = done.error.problem if done.error else Problem(reason=Reason.UNREACHABLE, detail="", remedy="")
             self._note_failure(problem)
             sent = done.attempts if problem.reason is not Reason.BUDGET_EXHAUSTED else done.attempts - 1
-            return replace(blank, attempts=sent, outcome=Unscored(reason=problem.reason, detail=problem.detail))
+            outcome = Unscored(reason=problem.reason, detail=problem.detail)
+            return [Arrived(answer=replace(_blank(ask), attempts=sent, outcome=outcome))]
         self._failures, self._answered = 0, True
         reply = done.value
-        answer = replace(
-            blank,
-            reply=reply.text or reply.refusal or "",
-            attempts=done.attempts,
-            latency_s=reply.latency_s,
-            model=reply.model,
-            system_fingerprint=reply.system_fingerprint,
-            prompt_tokens=reply.prompt_tokens or 0,
-            completion_tokens=reply.completion_tokens or 0,
-        )
-        return await self._scored(ask.item, reply, answer)
+        found = []
+        for index, (one, choice) in enumerate(zip(asks, reply.choices, strict=False)):
+            answer = replace(
+                _blank(one),
+                reply=choice.text or choice.refusal or "",
+                latency_s=reply.latency_s,
+                model=reply.model,
+                system_fingerprint=reply.system_fingerprint,
+            )
+            if index == 0:  # a call is counted and paid for once
+                answer = replace(
+                    answer,
+                    attempts=done.attempts,
+                    prompt_tokens=reply.prompt_tokens or 0,
+                    completion_tokens=reply.completion_tokens or 0,
+                )
+            found.append(Arrived(answer=answer, choice=choice, positions=reply.positions if index == 0 else ()))
+        return found
 
-    async def _call(self, ask: Ask) -> Reply:
+    async def _call(self, ask: Ask, sampling: Sampling) -> Reply:
         self._before_call()
         await self._pace.turn()
-        return await self._client.ask(
-            ask.item.messages, sampling=self._sampling, deadline_s=self._limits.call_deadline_s
-        )
-
-    async def _scored(self, item: Item, reply: Reply, answer: Answer) -> Answer:
-        judged = item.scoring.kind == "judge"
-        if not reply.text.strip():
-            # a refusal that the server names as such is a reply to judge, but no choice, number or language
-            if not reply.refusal:
-                return replace(answer, outcome=Unscored(reason=Reason.EMPTY))
-            if not judged:
-                return replace(answer, outcome=Unscored(reason=Reason.REFUSED, detail="refused by the server"))
-        if not judged:
-            return replace(answer, outcome=self._score_of(item, reply.text))
-        return await self._judged(item, reply.text or reply.refusal or "", answer)
-
-    async def _judged(self, item: Item, text: str, answer: Answer) -> Answer:
-        if self._judge is None or self._judge_failures >= GIVE_UP_AFTER:
-            detail = "the judge is down" if self._judge else "no judge is configured"
-            return replace(answer, outcome=Unscored(reason=Reason.JUDGE_DOWN, detail=detail))
-        result = await self._judge.score(item, text)
-        if result.problem is not None:
-            self._judge_failures += GIVE_UP_AFTER if result.problem.reason in PERMANENT else 1
-            if self._judge_failures >= GIVE_UP_AFTER:
-                self.judge_problem = result.problem
-        else:
-            self._judge_failures = 0 if self._judge_failures < GIVE_UP_AFTER else self._judge_failures
-        return replace(
-            answer,
-            outcome=result.outcome,
-            judge_attempts=result.attempts,
-            judge_prompt_tokens=result.prompt_tokens,
-            judge_completion_tokens=result.completion_tokens,
-        )
+        return await self._client.ask(ask.item.messages, sampling=sampling, deadline_s=self._limits.call_deadline_s)
 
     def _note_failure(self, problem: Problem) -> None:
         """A problem that will not pass ends the run; so do failures in a row with no answer in between."""
+        if problem.reason is Reason.FILTERED:  # about this question, not about the endpoint
+            return
         self._failures += 1
         patience = 2 * GIVE_UP_AFTER if self._answered else GIVE_UP_AFTER
         if problem.reason in PERMANENT or self._failures >= patience:
             self._fatal = self._fatal or problem
+
+
+def _blank(ask: Ask) -> Answer:
+    outcome = Unscored(reason=Reason.EMPTY)
+    return Answer(item_id=ask.item.id, cell=ask.item.cell, repeat=ask.repeat, outcome=outcome, attempts=0)
 
 
 async def _next(done: "asyncio.Queue[Answer | None]", deadline: float) -> Answer | None:

@@ -16,6 +16,8 @@ class Reason(StrEnum):
     EMPTY = "empty"
     REFUSED = "refused"
     UNPARSEABLE = "unparseable"
+    TRUNCATED = "truncated"
+    FILTERED = "filtered"
     JUDGE_UNSCORED = "judge_unscored"
     # the endpoint did not reply
     UNREACHABLE = "unreachable"
@@ -31,6 +33,8 @@ class Reason(StrEnum):
     BUDGET_EXHAUSTED = "budget_exhausted"
     # the judge did not reply
     JUDGE_DOWN = "judge_down"
+    # the judge replies, and no longer grades as it should
+    JUDGE_MOVED = "judge_moved"
 
 
 PERMANENT: frozenset[Reason] = frozenset(
@@ -45,6 +49,9 @@ PERMANENT: frozenset[Reason] = frozenset(
     }
 )
 """Asking again will not help: never retried, and the run stops early."""
+
+FINAL: frozenset[Reason] = PERMANENT | {Reason.FILTERED}
+"""Never retried: of these, a filtered question is the only one that says nothing about the next."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +73,7 @@ class CallError(Exception):
 
     @property
     def retryable(self) -> bool:
-        return self.problem.reason not in PERMANENT
+        return self.problem.reason not in FINAL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +139,9 @@ class Cell:
 class Item:
     """One prompt with what is needed to score its answer. `messages` are sent byte for byte as shown.
 
-    `polarity` tells the counterbalanced variant (which pole is named first, which end of a scale is aligned, ...);
-    `paraphrase` groups the variants of one wording.
+    `polarity` tells the counterbalanced form (which pole is named first, which end of a scale is aligned, ...);
+    `paraphrase` groups the forms of one wording. `variant`: of items that are alternatives to one another, such as
+    language pairs, which one this is.
     """
 
     id: str
@@ -145,6 +153,7 @@ class Item:
     category: str = ""
     polarity: str = ""
     paraphrase: str = ""
+    variant: str = ""
 
     @property
     def cell(self) -> Cell:
@@ -180,11 +189,15 @@ class Probe(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """How much of one probe a plan asks. `questions` per cell (None: every item once), each asked `replies` times."""
+    """How much of one probe a plan asks. `questions` per cell (None: every item once), each asked `replies` times.
+
+    `variants`: which alternatives of a cell that has some; without a choice, the first that its bank lists.
+    """
 
     probe: str
     questions: int | None
     replies: int = 1
+    variants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,19 +222,44 @@ class Ask:
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """Generation settings sent with each call. `None` leaves a setting to the server. `extra` is sent as it is."""
+    """Generation settings sent with each call. `None` leaves a setting to the server. `extra` is sent as it is.
+
+    `n`: how many replies at once; `top_logprobs`: how many of the likeliest tokens to tell at each position, 0: none;
+    `schema`: the JSON schema that the reply must follow. A server that does not know these is asked without.
+    """
 
     temperature: float | None = 1.0
     max_tokens: int | None = 256
     seed: int | None = None
+    n: int = 1
+    top_logprobs: int = 0
+    schema: Mapping[str, object] | None = None
     extra: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One of several replies that one call brought back."""
+
+    text: str
+    finish_reason: str | None = None
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """One token of a reply, and the log-probabilities of the likeliest tokens in its place."""
+
+    token: str
+    top: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
     """What one call brought back. `latency_s` is time on the wire, without our own queueing; tokens None if untold.
 
-    `choices`: how many the server gave; `logprobs`: whether it gave token log-probabilities. Both only if asked for.
+    `more`: the replies beyond the first, where several were asked for. `positions`: the first tokens of the
+    text, where log-probabilities were asked for. `reasoned`: the model thought before it answered, out of sight.
     """
 
     text: str
@@ -230,10 +268,28 @@ class Reply:
     system_fingerprint: str | None = None
     finish_reason: str | None = None
     refusal: str | None = None
-    choices: int = 1
-    logprobs: bool = False
+    more: tuple[Choice, ...] = ()
+    positions: tuple[Position, ...] = ()
+    reasoned: bool = False
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """All replies of the call, the first one first."""
+        return (Choice(text=self.text, finish_reason=self.finish_reason, refusal=self.refusal), *self.more)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What a model's server can do, found out once. `rejected`: settings that it does not take."""
+
+    logprobs: bool = False
+    several_choices: bool = False
+    seed: bool = False
+    system_role: bool = True
+    reasoning: bool = False
+    rejected: tuple[str, ...] = ()
 
 
 class Client(Protocol):
@@ -264,13 +320,19 @@ class Unscored:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """One reply to one ask, scored or with the reason why not. `attempts` counts every call made to the endpoint."""
+    """One reply to one ask, scored or with the reason why not. `attempts` counts every call made to the endpoint.
+
+    `saved`: further askings of the item that this answer made needless, since its score is the expected one over all
+    that the model might say, or since nothing can be worse. `second_score`: that of the second judge, if there is one.
+    """
 
     item_id: str
     cell: Cell
     repeat: int
     outcome: Score | Unscored
     reply: str | None = None
+    saved: int = 0
+    second_score: float | None = None
     attempts: int = 1
     judge_attempts: int = 0
     latency_s: float | None = None
@@ -308,9 +370,9 @@ class Observation:
 class Measurement:
     """One cell of one run. `mean` and `variance` (unbiased, of the units) are None when nothing could be scored.
 
-    For answers scored one by one the unit is the answer. For harm the unit is the prompt, scored by the expected worst
-    of `k` replies; `n` still counts scored answers. `items` counts distinct items with a score; `invalid` the answers
-    without one.
+    For answers scored one by one the unit is the answer, and an expected score counts for every asking it stands for.
+    For harm the unit is the prompt, scored by the expected worst of `k` replies; `n` still counts scored answers.
+    `items` counts distinct items with a score; `invalid` the answers without one.
     """
 
     cell: Cell

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from service import wiring
 from service.outbound import OutboundPolicy
+from service.plans import plans_of
 from service.settings import ConfigError, Settings, load
 
 
@@ -30,7 +31,7 @@ async def _check_notifiers(settings: Settings) -> None:
 
 
 def _check_endpoints(settings: Settings) -> None:
-    plans = wiring.plans_of(settings)
+    plans = plans_of(settings)
     names: set[str] = set()
     for index, endpoint in enumerate(settings.endpoints):
         where = f"endpoints.{index}"

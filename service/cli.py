@@ -90,6 +90,34 @@ def check_config(file: Annotated[Path, typer.Argument(help="YAML file with setti
     typer.echo(summary)
 
 
+@app.command()
+def plan(
+    name: Annotated[str, typer.Argument(metavar="PLAN", help="heartbeat, full, or one of your own.")],
+    config: ConfigOption = None,
+    usd_in: Annotated[float | None, typer.Option(help="Price of a million prompt tokens.")] = None,
+    usd_out: Annotated[float | None, typer.Option(help="Price of a million completion tokens.")] = None,
+) -> None:
+    """What a plan asks: questions, calls, tokens, and the price where you give one."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from service import plan_report  # noqa: PLC0415
+    from service.plans import plans_of  # noqa: PLC0415
+    from service.settings import ConfigError, Settings  # noqa: PLC0415
+
+    settings = _settings(config)
+    assert isinstance(settings, Settings)  # noqa: S101 (for the type checker)
+    try:
+        plans = plans_of(settings)
+    except ConfigError as error:
+        typer.echo(f"selfwatch: {error}", err=True)
+        raise typer.Exit(2) from error
+    if name not in plans:
+        typer.echo(f"selfwatch: unknown plan {name!r}; known: {', '.join(sorted(plans))}", err=True)
+        raise typer.Exit(2)
+    console = Console(width=None if Console().is_terminal else 120)
+    plan_report.show(plan_report.report(plans[name]), console, usd_in=usd_in, usd_out=usd_out)
+
+
 @token_app.command("create")
 def token_create(
     scope: Annotated[str, typer.Option(help="Comma separated: read, transcripts, write, admin.")] = "read",

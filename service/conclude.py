@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any, TypeVar
 
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from baselines.assess import Assessment, assess
 from baselines.profiles import published
 from baselines.serialize import comparison_to_json
-from baselines.types import Verdict
+from baselines.types import ARM_PROBES, Arm, Verdict
+from baselines.wording import wording
 from probes import registry
 from probes.measure import measure, observations
-from probes.types import Answer, Measurement, Plan, Problem, Reason
-from service import own_baseline, totals
+from probes.types import Answer, Measurement, Observation, Plan, Problem, Reason
+from service import instrument, own_baseline, totals
 from service.alerting import Alerting, facts_of
 from service.log import logger
 from service.outcome import Outcome
@@ -26,6 +28,7 @@ from service.storage.engine import Database
 from service.storage.schema import BaselineRow, EndpointRow, MeasurementRow, RunRow
 
 log = logger()
+Measured = TypeVar("Measured", Measurement, Observation)
 HISTORY = 200
 """Verdicts looked back at, newest last, to tell realigned from steady."""
 
@@ -41,6 +44,7 @@ class Material:
     state: str
     assessment: Assessment | None
     baseline: BaselineRow | None
+    wording: dict[str, Any] | None
 
 
 class Conclusion:
@@ -112,8 +116,8 @@ class Conclusion:
             # in a thread: the first comparison imports scipy, which takes seconds
             assessment = await asyncio.to_thread(
                 assess,
-                measurements=measurements,
-                observations=observations(answers, worst_of=worst_of),
+                measurements=_usable(measurements, outcome.judge_problem),
+                observations=_usable(observations(answers, worst_of=worst_of), outcome.judge_problem),
                 profiles=profiles,
                 own=own_baseline.profile(baseline),
                 detectors=detectors,
@@ -121,9 +125,10 @@ class Conclusion:
                 history=history,
                 judge_problem=_plain(outcome.judge_problem),
             )
+        sensitivity = await asyncio.to_thread(wording, answers, registry.items_by_id()) if scored else ()
         return Material(
             endpoint=endpoint, answers=answers, measurements=measurements, outcome=outcome, state=state,
-            assessment=assessment, baseline=baseline,
+            assessment=assessment, baseline=baseline, wording=instrument.wording_to_json(sensitivity),
         )  # fmt: skip
 
     def _fill(self, row: RunRow, material: Material, now: datetime) -> None:
@@ -132,6 +137,10 @@ class Conclusion:
             row.reason, row.detail, row.remedy = str(problem.reason), problem.detail, problem.remedy
         if judge := material.outcome.judge_problem:
             row.judge_reason, row.judge_detail, row.judge_remedy = str(judge.reason), judge.detail, judge.remedy
+        row.savings = instrument.savings_to_json(material.answers)
+        row.judge = instrument.judge_to_json(material.outcome.judge_check, material.answers)
+        row.wording = material.wording
+        _count_check(row, material.outcome)
         if material.state == "cancelled":
             return
         if material.assessment is None:
@@ -168,6 +177,22 @@ class Conclusion:
         log.info("own baseline built", action="baseline_built", endpoint=material.endpoint.name)
 
 
+def _usable(seen: Sequence[Measured], judge_problem: Problem | None) -> list[Measured]:
+    """Without the grades of a judge that has moved: they say nothing about the endpoint."""
+    if judge_problem is None or judge_problem.reason is not Reason.JUDGE_MOVED:
+        return list(seen)
+    return [one for one in seen if one.cell.probe not in ARM_PROBES[Arm.BEHAVIOUR]]
+
+
+def _count_check(row: RunRow, outcome: Outcome) -> None:
+    """The check of the judge is paid for by the run that caused it."""
+    if outcome.judge_check is not None and not outcome.judge_check.shared:
+        found = outcome.judge_check.examination
+        row.requests += found.attempts
+        row.prompt_tokens += found.prompt_tokens
+        row.completion_tokens += found.completion_tokens
+
+
 def _state(outcome: Outcome, scored: int) -> str:
     if outcome.cancelled:
         return "cancelled"
@@ -198,7 +223,7 @@ def _with_empty_replies(outcome: Outcome, answers: Sequence[Answer]) -> Outcome:
         detail=f"{empty} of {len(answers)} replies were empty",
         remedy="check the model's chat template, and that sampling.max_tokens leaves room after any reasoning",
     )
-    return Outcome(problem=problem, judge_problem=outcome.judge_problem)
+    return replace(outcome, problem=problem)
 
 
 def _measurement_rows(run_id: str, measurements: Sequence[Measurement]) -> list[MeasurementRow]:

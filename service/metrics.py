@@ -44,6 +44,7 @@ class EndpointSnapshot:
     verdict: str | None
     comparison: Mapping[str, Any] | None
     measurements: tuple[MeasurementRow, ...]
+    judge_agreement: float | None
     alerts: tuple[AlertRow, ...]
     counters: tuple[CounterRow, ...]
 
@@ -96,6 +97,7 @@ async def _endpoint(
         verdict=row.verdict,
         comparison=last[0].comparison if last else None,
         measurements=tuple(measured),
+        judge_agreement=((last[0].judge or {}).get("agreement") if last else None),
         alerts=tuple(alerts),
         counters=tuple(counters),
     )
@@ -193,7 +195,13 @@ def _states(snapshot: Snapshot) -> Iterable[Metric]:
             up.add_metric([endpoint.name], float(endpoint.health == "up"))
         for row in endpoint.alerts:
             alert.add_metric([endpoint.name, row.rule, row.severity], ALERT_STATES.get(row.state, 0))
-    yield from (verdict, up, alert)
+    agreement = GaugeMetricFamily(
+        "selfwatch_judge_agreement", "Weighted kappa of the judge on its anchors, 1 at best.", labels=("endpoint",)
+    )
+    for endpoint in snapshot.endpoints:
+        if endpoint.judge_agreement is not None:
+            agreement.add_metric([endpoint.name], endpoint.judge_agreement)
+    yield from (verdict, up, alert, agreement)
 
 
 def _totals(snapshot: Snapshot) -> Iterable[Metric]:

@@ -1,17 +1,19 @@
 """One run from claim to verdict: ask, store every answer as it arrives, then measure and conclude."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from probes import registry
-from probes.judge import Judge
 from probes.plans import banks_hash, draw
 from probes.runner import EndpointFailed, Limits, Runner
-from probes.types import Answer, Ask, CallError, Client, Plan, Problem, Reason, Sampling
+from probes.types import Answer, Ask, CallError, Capabilities, Client, Plan, Problem, Reason, Sampling
+from service.clients import Clients, capabilities_of, learn
 from service.conclude import Conclusion
+from service.judge_control import Checked
+from service.judging import JudgeUnavailable, Judging
 from service.log import logger
 from service.outcome import Outcome
 from service.settings import Settings
@@ -25,14 +27,8 @@ from service.writer import AnswerWriter, RunCancelledError
 log = logger()
 
 
-@dataclass(frozen=True, kw_only=True)
-class JudgeUnavailable:
-    """Why there is no judge."""
-
-    problem: Problem
-
-
-ClientOf = Callable[[EndpointRow], Client]
+REASONING_TOKENS = 4096
+"""What a model that thinks before it answers may say, unless its registration says otherwise."""
 
 
 class Monitor:
@@ -44,16 +40,16 @@ class Monitor:
         database: Database,
         settings: Settings,
         plans: Mapping[str, Plan],
-        client_of: ClientOf,
-        judge: Judge | JudgeUnavailable,
+        clients: Clients,
+        judging: Judging | JudgeUnavailable,
         conclusion: Conclusion,
         changed: Callable[[], None],
     ) -> None:
         self._database = database
         self._settings = settings
         self._plans = plans
-        self._client_of = client_of
-        self._judge = judge
+        self._clients = clients
+        self._judging = judging
         self._conclusion = conclusion
         self._changed = changed
 
@@ -76,11 +72,11 @@ class Monitor:
         async with self._database.write() as session:
             await run_store.release(session, run)
 
-    async def _so_far(self, run: RunRow) -> tuple[EndpointRow, set[tuple[str, int]], int]:
+    async def _so_far(self, run: RunRow) -> tuple[EndpointRow, list[Answer], int]:
         """The endpoint, the answers there are already, and the tokens it has cost today."""
         async with self._database.read() as session:
             endpoint = await session.get_one(EndpointRow, run.endpoint_id)
-            done = {answer.key for answer in await run_store.answers_of(session, [run.id])}
+            done = await run_store.answers_of(session, [run.id])
             return endpoint, done, await run_store.tokens_today(session, endpoint.id, datetime.now(UTC))
 
     async def _ask_all(self, run: RunRow) -> Outcome:
@@ -88,21 +84,26 @@ class Monitor:
         plan = self._plans.get(run.plan)
         if plan is None or banks_hash(plan, registry.probe) != run.banks_hash:
             return Outcome(problem=_stale_plan(run.plan, known=plan is not None))
-        asks = [ask for ask in self._askable(draw(plan, seed=run.seed, probe_of=registry.probe)) if ask.key not in done]
+        asks = _open(self._askable(draw(plan, seed=run.seed, probe_of=registry.probe)), done)
         log.info(
             "run started", action="run_started", run=run.id, endpoint=endpoint.name, plan=run.plan, to_ask=len(asks)
         )
         try:
-            client = self._client_of(endpoint)
+            client = self._clients.of(endpoint)
+            capabilities = await self._capabilities(endpoint) if asks else Capabilities()
         except CallError as error:
             return Outcome(problem=error.problem)
         budget = Budget(limit=endpoint.limits.get("tokens_per_day"), spent=spent)
-        runner = self._runner(client, endpoint, plan, budget)
+        runner = self._runner(client, capabilities, endpoint, plan, budget)
         writer = AnswerWriter(self._database, run, self._changed)
         problem: Problem | None = None
         cancelled = lost = False
         try:
-            async with writer.open() as keep, aclosing(runner.answers(asks)) as answers:
+            async with (
+                self._judge_checked(asks) as check,
+                writer.open() as keep,
+                aclosing(runner.answers(asks)) as answers,
+            ):
                 async for answer in answers:
                     keep(answer)
                     budget.spend(answer)
@@ -116,22 +117,57 @@ class Monitor:
             raise LostLeaseError(run.id)
         if cancelled:
             return Outcome(cancelled=True)
-        judge_problem = self._judge.problem if isinstance(self._judge, JudgeUnavailable) else runner.judge_problem
-        return Outcome(problem=problem or runner.problem, judge_problem=judge_problem)
+        checked = await check if check is not None else None
+        if isinstance(self._judging, JudgeUnavailable):
+            judge_problem: Problem | None = self._judging.problem
+        else:
+            await self._judging.grades.flush()
+            judge_problem = runner.judge_problem or (checked.problem if checked else None)
+        return Outcome(problem=problem or runner.problem, judge_problem=judge_problem, judge_check=checked)
+
+    @asynccontextmanager
+    async def _judge_checked(self, asks: Sequence[Ask]) -> AsyncIterator["asyncio.Task[Checked] | None"]:
+        """The check of the judge, while a run that needs it is asked. It ends with the run if that ends early."""
+        judged = any(registry.probe(ask.item.probe).needs_judge for ask in asks)
+        if isinstance(self._judging, JudgeUnavailable) or not judged:
+            yield None
+            return
+        task = asyncio.create_task(self._judging.control.check(), name="judge-check")
+        try:
+            yield task
+        except BaseException:
+            task.cancel()
+            raise
+
+    async def _capabilities(self, endpoint: EndpointRow) -> Capabilities:
+        """What the endpoint's server can do: found out before its first run. A server that cannot be asked has none."""
+        known = capabilities_of(endpoint)
+        if known is not None:
+            return known
+        try:
+            found = await learn(self._database, self._clients, endpoint, self._settings.call_deadline_s)
+        except CallError:
+            return Capabilities()  # the run meets the same problem, and names it
+        return found.capabilities
 
     def _askable(self, asks: tuple[Ask, ...]) -> list[Ask]:
         """Without a judge, questions that need one are not asked: nobody should pay for answers that cannot count."""
-        if isinstance(self._judge, JudgeUnavailable):
+        if isinstance(self._judging, JudgeUnavailable):
             return [ask for ask in asks if not registry.probe(ask.item.probe).needs_judge]
         return list(asks)
 
-    def _runner(self, client: Client, endpoint: EndpointRow, plan: Plan, budget: "Budget") -> Runner:
+    def _runner(
+        self, client: Client, capabilities: Capabilities, endpoint: EndpointRow, plan: Plan, budget: "Budget"
+    ) -> Runner:
         chosen = endpoint.sampling
+        judging = self._judging if isinstance(self._judging, Judging) else None
         sampling = Sampling(
             temperature=plan.temperature if chosen.get("temperature") is None else chosen["temperature"],
             max_tokens=plan.max_tokens if chosen.get("max_tokens") is None else chosen["max_tokens"],
             extra=chosen.get("extra") or {},
         )
+        if capabilities.reasoning and chosen.get("max_tokens") is None:
+            sampling = replace(sampling, max_tokens=max(plan.max_tokens, REASONING_TOKENS))
         limits = Limits(
             concurrency=endpoint.limits.get("concurrency", 8),
             requests_per_minute=endpoint.limits.get("requests_per_minute"),
@@ -141,7 +177,9 @@ class Monitor:
         )
         return Runner(
             client=client,
-            judge=self._judge if isinstance(self._judge, Judge) else None,
+            judge=judging.judge if judging else None,
+            second_judge=judging.second if judging else None,
+            capabilities=capabilities,
             sampling=sampling,
             limits=limits,
             score_of=lambda item, reply: registry.probe(item.probe).score(item, reply),
@@ -165,6 +203,13 @@ class Budget:
             detail = f"{self._spent} of {self._limit} tokens are used today"
             remedy = "raise limits.tokens_per_day, or wait for midnight UTC"
             raise CallError(Problem(reason=Reason.BUDGET_EXHAUSTED, detail=detail, remedy=remedy))
+
+
+def _open(asks: Sequence[Ask], done: Sequence[Answer]) -> list[Ask]:
+    """What is left to ask: neither answered, nor made needless by an answer to the same item."""
+    answered = {answer.key for answer in done}
+    settled = {answer.item_id for answer in done if answer.saved}
+    return [ask for ask in asks if ask.key not in answered and ask.item.id not in settled]
 
 
 def _first(group: BaseExceptionGroup[EndpointFailed], kind: type[EndpointFailed]) -> EndpointFailed:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from probes.types import Problem
+from service.judge_control import Checked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,3 +13,4 @@ class Outcome:
     problem: Problem | None = None
     judge_problem: Problem | None = None
     cancelled: bool = False
+    judge_check: Checked | None = None

@@ -7,8 +7,8 @@ from datetime import datetime
 from fastapi import Request
 
 from probes.types import Plan
+from service.clients import Clients
 from service.metrics import Metrics
-from service.monitor import ClientOf
 from service.settings import Settings
 from service.storage.engine import Database
 from service.vault import Vault
@@ -23,7 +23,7 @@ class Services:
     plans: Mapping[str, Plan]
     vault: Vault
     metrics: Metrics
-    client_of: ClientOf
+    clients: Clients
     wake: Callable[[], None]
     changed: Callable[[], None]
     clock: Callable[[], datetime]

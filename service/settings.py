@@ -9,11 +9,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from probes.registry import PROBES
 from probes.types import Plan, Selection
 from service.registration import EndpointIn, Slug
 
-SECRET_SETTINGS = ("judge_api_key", "secret_key", "database_url")
+SECRET_SETTINGS = ("judge_api_key", "second_judge_api_key", "secret_key", "database_url")
 
 
 class ConfigError(Exception):
@@ -26,6 +25,7 @@ class SelectionConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
     questions: int | str = Field(description='per cell, or "all"')
     replies: int = Field(default=1, ge=1, le=100)
+    variants: tuple[str, ...] = Field(default=(), description="of the alternatives in its bank, such as es-it")
 
     @field_validator("questions")
     @classmethod
@@ -41,17 +41,14 @@ class PlanConfig(BaseModel):
     temperature: float = Field(default=1.0, ge=0, le=2)
     max_tokens: int = Field(default=256, ge=1, le=32_768)
 
-    @field_validator("probes")
-    @classmethod
-    def _known(cls, value: dict[str, SelectionConfig]) -> dict[str, SelectionConfig]:
-        for name in value:
-            if name not in PROBES:
-                raise ValueError(f"unknown probe {name!r}; known: {', '.join(sorted(PROBES))}")
-        return value
-
     def plan(self, name: str) -> Plan:
         selections = (
-            Selection(probe=probe, questions=None if s.questions == "all" else int(s.questions), replies=s.replies)
+            Selection(
+                probe=probe,
+                questions=None if s.questions == "all" else int(s.questions),
+                replies=s.replies,
+                variants=s.variants,
+            )
             for probe, s in self.probes.items()
         )
         return Plan(name=name, selections=tuple(selections), temperature=self.temperature, max_tokens=self.max_tokens)
@@ -93,6 +90,11 @@ class Settings(BaseSettings):
     judge_model: str = "gpt-4.1"
     judge_api_key: SecretStr | None = None
     judge_max_tokens: int = Field(default=300, ge=10, le=32_768, description="more for a judge that reasons first")
+    judge_floor: float = Field(default=0.6, ge=0, le=1, description="least weighted kappa on the anchors")
+    judge_check_share_s: float = Field(default=300.0, ge=0, description="runs so close share one check of the judge")
+    second_judge_base_url: str | None = None
+    second_judge_model: str = "gpt-4.1"
+    second_judge_api_key: SecretStr | None = None
     outbound_allow: Annotated[list[str], NoDecode] = []
     workers: int = Field(default=8, ge=1, le=256, description="runs at once")
     call_deadline_s: float = Field(default=60.0, gt=0, le=3600)
@@ -103,6 +105,7 @@ class Settings(BaseSettings):
     log_format: str = Field(default="auto", pattern="^(auto|console|json)$")
     endpoints: list[EndpointIn] = []
     notifiers: dict[Slug, dict[str, Any]] = {"log": {"kind": "log"}}
+    item_banks: list[Path] = Field(default=[], description="JSONL or CSV files with items of your own")
     plans: dict[Slug, PlanConfig] = {}
 
     @field_validator("outbound_allow", mode="before")

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import aiohttp
 
@@ -15,17 +16,20 @@ from alerts.types import Notifier
 from probes.clients.errors import OutboundDenied
 from probes.clients.openai_compatible import Transport
 from probes.judge import Judge
-from probes.plans import PLANS
-from probes.types import Client, Plan, Problem, Reason
-from service import keys, security
+from probes.types import Problem, Reason
+from service import security
 from service.alerting import Alerting
 from service.api.endpoints import register
 from service.api.problems import ProblemError
+from service.clients import Clients
 from service.conclude import Conclusion
+from service.judge_control import JudgeControl
+from service.judging import JudgeUnavailable, Judging
 from service.log import logger
 from service.metrics import Metrics
-from service.monitor import JudgeUnavailable, Monitor
+from service.monitor import Monitor
 from service.outbound import GuardedConnector, OutboundPolicy
+from service.plans import plans_of
 from service.queue import Workers
 from service.registration import check_base_url
 from service.scheduler import Scheduler
@@ -34,9 +38,9 @@ from service.settings import ConfigError, Settings
 from service.storage import migrate
 from service.storage.endpoints import by_name
 from service.storage.engine import Database
+from service.storage.grades import DatabaseGrades
 from service.storage.outbox import DatabaseOutbox
-from service.storage.schema import EndpointRow
-from service.vault import Vault, open_vault
+from service.vault import open_vault
 
 log = logger()
 NO_JUDGE = Problem(
@@ -48,11 +52,6 @@ NO_JUDGE = Problem(
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-def plans_of(settings: Settings) -> dict[str, Plan]:
-    """The shipped plans and the user's own, which may replace them."""
-    return {**PLANS, **{name: plan.plan(name) for name, plan in settings.plans.items()}}
 
 
 @asynccontextmanager
@@ -68,13 +67,13 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         transport = Transport(connector=lambda: GuardedConnector(policy))
         stack.push_async_callback(transport.aclose)
         notifiers = await build_notifiers(settings, policy, stack)
-        judge = _judge(settings, transport)
+        judging = _judging(settings, transport, database, clock)
         metrics = Metrics(database)
         alerting = Alerting(rules=RULES, notifiers=tuple(notifiers), public_url=settings.url)
         plans = plans_of(settings)
-        client_of = _client_factory(transport, vault)
+        clients = Clients(transport, vault)
         monitor = Monitor(
-            database=database, settings=settings, plans=plans, client_of=client_of, judge=judge,
+            database=database, settings=settings, plans=plans, clients=clients, judging=judging,
             conclusion=Conclusion(
                 database=database, plans=plans, alerting=alerting, clock=clock,
                 auto_baseline_runs=settings.auto_baseline_runs,
@@ -84,9 +83,9 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         workers = Workers(database=database, monitor=monitor, count=settings.workers, clock=clock)
         scheduler = Scheduler(database=database, plans=plans, queued=workers.wake, clock=clock)
         services = Services(
-            settings=settings, database=database, plans=plans, vault=vault, metrics=metrics, client_of=client_of,
+            settings=settings, database=database, plans=plans, vault=vault, metrics=metrics, clients=clients,
             wake=workers.wake, changed=metrics.changed, clock=clock,
-            judge_note=f"{NO_JUDGE.detail}; {NO_JUDGE.remedy}" if isinstance(judge, JudgeUnavailable) else None,
+            judge_note=f"{NO_JUDGE.detail}; {NO_JUDGE.remedy}" if isinstance(judging, JudgeUnavailable) else None,
         )  # fmt: skip
         await _register_declared(settings, services)
         await metrics.start()
@@ -109,28 +108,40 @@ async def _refuse_open_bind(settings: Settings, database: Database) -> None:
         )
 
 
-def _judge(settings: Settings, transport: Transport) -> Judge | JudgeUnavailable:
-    if not settings.judge_base_url:
+def _judging(
+    settings: Settings, transport: Transport, database: Database, clock: Callable[[], datetime]
+) -> Judging | JudgeUnavailable:
+    grades = DatabaseGrades(database, clock)
+    judge = _judge("judge", settings, transport, grades)
+    second = _judge("second_judge", settings, transport, grades)
+    if judge is None:
         return JudgeUnavailable(problem=NO_JUDGE)
+    share = timedelta(seconds=settings.judge_check_share_s)
+    control = JudgeControl(judge=judge, grades=grades, floor=settings.judge_floor, share=share, clock=clock)
+    return Judging(judge=judge, second=second, control=control, grades=grades)
+
+
+def _judge(
+    which: Literal["judge", "second_judge"], settings: Settings, transport: Transport, grades: DatabaseGrades
+) -> Judge | None:
+    """The judge of the settings that begin with `which`; None where there is none."""
+    given = getattr(settings, f"{which}_base_url")
+    if not given:
+        return None
     try:
-        base_url = check_base_url(settings.judge_base_url)
+        base_url = check_base_url(given)
     except ValueError as error:
-        raise ConfigError(f"SELFWATCH_JUDGE_BASE_URL: {error}") from error
-    key = settings.judge_api_key.get_secret_value() if settings.judge_api_key else None
-    client = transport.client(base_url=base_url, api_key=key, model=settings.judge_model)
+        raise ConfigError(f"SELFWATCH_{which.upper()}_BASE_URL: {error}") from error
+    model, secret = getattr(settings, f"{which}_model"), getattr(settings, f"{which}_api_key")
+    key = secret.get_secret_value() if secret else None
     return Judge(
-        client=client,
+        client=transport.client(base_url=base_url, api_key=key, model=model),
+        model=f"{base_url} {model}",
+        grades=grades,
         deadline_s=settings.call_deadline_s,
         retry_base_s=settings.retry_base_s,
         max_tokens=settings.judge_max_tokens,
     )
-
-
-def _client_factory(transport: Transport, vault: Vault) -> Callable[[EndpointRow], Client]:
-    def client_of(endpoint: EndpointRow) -> Client:
-        return transport.client(base_url=endpoint.base_url, api_key=keys.resolve(endpoint, vault), model=endpoint.model)
-
-    return client_of
 
 
 async def build_notifiers(settings: Settings, policy: OutboundPolicy, stack: AsyncExitStack) -> Mapping[str, Notifier]:

@@ -20,6 +20,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.UNKNOWN_MODEL: "check the model's name; GET <base_url>/models lists those the server knows",
     Reason.NOT_OPENAI_COMPATIBLE: "check base_url: for most servers it ends in /v1",
     Reason.BAD_REQUEST: "check model and sampling; the detail is what the server said",
+    Reason.FILTERED: "the provider's content filter refused the question; that is no answer of the model",
     Reason.RATE_LIMITED: "lower limits.concurrency or limits.requests_per_minute",
     Reason.QUOTA_EXHAUSTED: "raise the quota with the provider, then start the run again",
     Reason.SERVER_ERROR: "look at the server's own log",
@@ -83,6 +84,8 @@ BY_STATUS: dict[int, Reason] = {
 
 
 def _reason_of(code: int, message: str, kind: str) -> Reason:
+    if code == 400 and ("content_filter" in kind or "content_policy" in kind):
+        return Reason.FILTERED
     if code in (400, 404) and _says_missing(message, kind):
         return Reason.UNKNOWN_MODEL
     if code == 429 and ("quota" in kind or "billing" in kind):

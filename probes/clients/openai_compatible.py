@@ -15,11 +15,18 @@ import aiohttp
 
 from probes.clients import diagnose
 from probes.clients.errors import ReplyTooLarge
-from probes.types import CallError, Message, Reason, Reply, Sampling
+from probes.types import CallError, Choice, Message, Position, Reason, Reply, Sampling
 
 MAX_REPLY_BYTES = 4 * 1024 * 1024
 NO_KEY = "none"
 """Sent when an endpoint needs no key: the package insists on one."""
+
+LOGPROB_POSITIONS = 4
+"""So many tokens are looked at: enough for any of our closed answers."""
+FEW_LOGPROBS = 5
+"""What servers allow that do not allow 20."""
+OPTIONAL = ("n", "top_logprobs", "logprobs", "response_format")
+"""Settings that only save calls: a server that refuses a request with them is asked without."""
 
 Quirks = dict[tuple[str, str], set[str]]
 
@@ -43,7 +50,7 @@ class Transport:
         return self._shared.with_options(base_url=base_url, api_key=api_key or NO_KEY)
 
     def quirks(self, base_url: str, model: str) -> set[str]:
-        """Settings that this model was found to reject."""
+        """Settings that this model was found to reject. Shared by all clients of the model: add to it what is known."""
         return self._quirks.setdefault((base_url, model), set())
 
     async def aclose(self) -> None:
@@ -69,15 +76,23 @@ class OpenAICompatible:
             raise diagnose.call_error(Reason.UNAUTHORIZED, "the API key has characters that no HTTP header can carry")
         quirks = self._transport.quirks(self._base_url, self._model)
         end = time.monotonic() + deadline_s
+        suspects: set[str] = set()  # left out of the next try without the server having named them
         while True:
-            body = _body(self._model, messages, sampling, quirks)
+            body = _body(self._model, messages, sampling, quirks | suspects)
             try:
-                return await self._call(body, end - time.monotonic(), deadline_s)
+                reply = await self._call(body, end - time.monotonic(), deadline_s)
             except CallError as error:
                 found = _rejected(error, body)
-                if found is None or found in quirks:
+                if found is not None and found not in quirks:
+                    quirks.add(found)
+                    continue
+                optional = set(OPTIONAL) & set(body)
+                if error.problem.reason is not Reason.BAD_REQUEST or not optional:
                     raise
-                quirks.add(found)
+                suspects |= optional
+            else:
+                quirks |= suspects
+                return reply
 
     async def aclose(self) -> None:
         """Nothing to close: the connections belong to the transport."""
@@ -112,30 +127,30 @@ class OpenAICompatible:
             raise diagnose.status(response.status_code, response.headers, parsed, self._host, self._api_key)
         data = _json(response.content)
         try:
-            choice = data["choices"][0]
-            message = choice["message"]
-            text, refusal = _text(message.get("content")), message.get("refusal")
+            first, *rest = (_choice(one) for one in data["choices"])
+            message = data["choices"][0]["message"]
         except (KeyError, IndexError, TypeError, AttributeError, ValueError):
             kind = response.headers.get("content-type", "no content type")
             detail = f"{self._host} answered {response.status_code} ({kind}) without choices[0].message.content"
             raise diagnose.call_error(Reason.NOT_OPENAI_COMPATIBLE, detail, secret=self._api_key) from None
         usage = data.get("usage") if isinstance(data.get("usage"), dict) else {}
         return Reply(
-            text=text,
+            text=first.text,
             latency_s=latency_s,
             model=_short(data.get("model")),
             system_fingerprint=_short(data.get("system_fingerprint")),
-            finish_reason=_short(choice.get("finish_reason")),
-            refusal=str(refusal) if refusal else None,
-            choices=len(data["choices"]),
-            logprobs=bool(choice.get("logprobs")),
+            finish_reason=first.finish_reason,
+            refusal=first.refusal,
+            more=tuple(rest),
+            positions=_positions(data["choices"][0].get("logprobs")),
+            reasoned=_reasoned(message, usage),
             prompt_tokens=_count(usage.get("prompt_tokens")),
             completion_tokens=_count(usage.get("completion_tokens")),
         )
 
 
 def _body(model: str, messages: Sequence[Message], sampling: Sampling, quirks: set[str]) -> dict[str, Any]:
-    body: dict[str, Any] = {"model": model, "messages": [{"role": m.role, "content": m.content} for m in messages]}
+    body: dict[str, Any] = {"model": model, "messages": _messages(messages, folded="system" in quirks)}
     settings = {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens, "seed": sampling.seed}
     for name, value in settings.items():
         if value is None:
@@ -144,17 +159,76 @@ def _body(model: str, messages: Sequence[Message], sampling: Sampling, quirks: s
             body[name] = value
         elif name == "max_tokens" and "max_completion_tokens" not in quirks:
             body["max_completion_tokens"] = value
-    return body | dict(sampling.extra)
+    return body | _optional(sampling, quirks) | dict(sampling.extra)
+
+
+def _optional(sampling: Sampling, quirks: set[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if sampling.n > 1 and "n" not in quirks:
+        found["n"] = sampling.n
+    if sampling.top_logprobs and "logprobs" not in quirks:
+        limit = FEW_LOGPROBS if "top_logprobs" in quirks else sampling.top_logprobs
+        found |= {"logprobs": True, "top_logprobs": min(sampling.top_logprobs, limit)}
+    if sampling.schema is not None and "response_format" not in quirks:
+        schema = {"name": "answer", "strict": True, "schema": dict(sampling.schema)}
+        found["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return found
+
+
+def _messages(messages: Sequence[Message], *, folded: bool) -> list[dict[str, str]]:
+    """As they are sent; `folded`: what the system would say stands at the head of the user's first message."""
+    if not folded:
+        return [{"role": m.role, "content": m.content} for m in messages]
+    rules = "\n\n".join(m.content for m in messages if m.role == "system")
+    rest = [{"role": m.role, "content": m.content} for m in messages if m.role != "system"]
+    if rules and rest:
+        rest[0]["content"] = f"{rules}\n\n{rest[0]['content']}"
+    return rest
 
 
 def _rejected(error: CallError, body: dict[str, Any]) -> str | None:
     """The setting of ours that a 400 complains about."""
     if error.problem.reason is not Reason.BAD_REQUEST:
         return None
-    for name in ("max_completion_tokens", "max_tokens", "temperature", "seed"):
-        if name in body and name in error.problem.detail:
+    detail = error.problem.detail
+    for name in ("max_completion_tokens", "max_tokens", "temperature", "seed", "response_format"):
+        if name in body and name in detail:
             return name
+    if "top_logprobs" in body and "logprobs" in detail:
+        return "top_logprobs" if body["top_logprobs"] > FEW_LOGPROBS else "logprobs"
+    if "system" in detail.lower() and any(message["role"] == "system" for message in body["messages"]):
+        return "system"
     return None
+
+
+def _choice(data: Any) -> Choice:
+    """Raises KeyError, TypeError, AttributeError or ValueError for anything but a choice."""
+    message = data["message"]
+    refusal = message.get("refusal")
+    return Choice(
+        text=_text(message.get("content")),
+        finish_reason=_short(data.get("finish_reason")),
+        refusal=str(refusal) if refusal else None,
+    )
+
+
+def _positions(logprobs: Any) -> tuple[Position, ...]:
+    """The first tokens with their alternatives; what is malformed ends the list."""
+    content = logprobs.get("content") if isinstance(logprobs, dict) else None
+    found: list[Position] = []
+    for one in content[:LOGPROB_POSITIONS] if isinstance(content, list) else []:
+        try:
+            top = {str(other["token"]): float(other["logprob"]) for other in one.get("top_logprobs") or []}
+            found.append(Position(token=str(one["token"]), top=top))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            break
+    return tuple(found)
+
+
+def _reasoned(message: Any, usage: Any) -> bool:
+    details = usage.get("completion_tokens_details")
+    tokens = details.get("reasoning_tokens") if isinstance(details, dict) else None
+    return bool(message.get("reasoning_content") or message.get("reasoning") or _count(tokens))
 
 
 def _text(content: Any) -> str:

@@ -106,6 +106,8 @@ async def change(name: str, body: EndpointPatch, request: Request) -> dict[str, 
         for field in given & {"base_url", "model", "profiles", "labels"}:
             setattr(row, field, getattr(body, field))
         row.simulated = row.labels.get("simulated") == "true"
+        if given & {"base_url", "model", "sampling"}:
+            row.capabilities = None  # found out anew before the next run
         for field in given & {"limits", "sampling"}:
             setattr(row, field, getattr(row, field) | getattr(body, field).model_dump(exclude_unset=True))
         if given & set(KEY_FIELDS):
@@ -143,7 +145,7 @@ async def check(name: str, request: Request) -> dict[str, Any]:
     services = services_of(request)
     async with services.database.read() as session:
         row = await known(session, name)
-    found = await reach(services.client_of, row, services.settings.call_deadline_s)
+    found = await reach(services.database, services.clients, row, services.settings.call_deadline_s)
     async with services.database.write() as session:
         await store.set_health(session, row.id, found if isinstance(found, Problem) else None, services.clock())
     services.changed()

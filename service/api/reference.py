@@ -22,9 +22,9 @@ WORST_FIRST = {"firing": 0, "pending": 1, "resolved": 2, "inactive": 3}
 @router.get("/items")
 async def items(probe: Annotated[str | None, Query()] = None) -> dict[str, Any]:
     """The whole bank as asked, byte for byte."""
-    if probe is not None and probe not in registry.PROBES:
-        raise not_found("probe", probe, f"known: {', '.join(registry.PROBES)}")
-    names = [probe] if probe else list(registry.PROBES)
+    if probe is not None and probe not in registry.names():
+        raise not_found("probe", probe, f"known: {', '.join(registry.names())}")
+    names = [probe] if probe else registry.names()
     banks = [registry.probe(name).bank for name in names]
     return {
         "banks": [{"probe": b.probe, "version": b.version, "content_hash": b.content_hash} for b in banks],

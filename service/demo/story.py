@@ -35,7 +35,7 @@ CONFIG: dict[str, Any] = {
             "probes": {
                 "self_assessment": {"questions": 4},
                 "intentions": {"questions": 4},
-                "harm": {"questions": "all"},
+                "harm": {"questions": 6},
             }
         }
     },

@@ -112,7 +112,7 @@ async def store_answers(session: AsyncSession, run: RunRow, answers: Sequence[An
     if answers:
         values = [_answer_values(run.id, answer, now) for answer in answers]
         await session.execute(insert(AnswerRow).on_conflict_do_nothing(), values)
-        row.answered += len(answers)
+        row.answered += sum(1 + a.saved for a in answers)
         row.requests += sum(a.attempts + a.judge_attempts for a in answers)
         row.prompt_tokens += sum(a.prompt_tokens + a.judge_prompt_tokens for a in answers)
         row.completion_tokens += sum(a.completion_tokens + a.judge_completion_tokens for a in answers)
@@ -135,6 +135,8 @@ def _answer_values(run: str, answer: Answer, now: datetime) -> dict[str, Any]:
         "scorer": outcome.scorer if isinstance(outcome, Score) else None,
         "reason": None if scored else str(outcome.reason) if isinstance(outcome, Unscored) else None,
         "detail": outcome.detail[:500] if isinstance(outcome, Unscored) else None,
+        "saved": answer.saved,
+        "second_score": answer.second_score,
         "attempts": answer.attempts,
         "judge_attempts": answer.judge_attempts,
         "latency_s": answer.latency_s,
@@ -161,6 +163,8 @@ def answer_of(row: AnswerRow) -> Answer:
         repeat=row.repeat,
         outcome=outcome,
         reply=row.reply,
+        saved=row.saved,
+        second_score=row.second_score,
         attempts=row.attempts,
         judge_attempts=row.judge_attempts,
         latency_s=row.latency_s,

@@ -67,6 +67,7 @@ class EndpointRow(Base):
     health_detail: Mapped[str | None] = mapped_column(Text)
     health_remedy: Mapped[str | None] = mapped_column(Text)
     health_at: Mapped[datetime | None]
+    capabilities: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     verdict: Mapped[str | None]
     because: Mapped[str | None] = mapped_column(Text)
     verdict_run: Mapped[str | None]
@@ -119,6 +120,9 @@ class RunRow(Base):
     judge_detail: Mapped[str | None] = mapped_column(Text)
     judge_remedy: Mapped[str | None] = mapped_column(Text)
     comparison: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    judge: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    wording: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    savings: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     verdict: Mapped[str | None]
     because: Mapped[str | None] = mapped_column(Text)
 
@@ -140,6 +144,8 @@ class AnswerRow(Base):
     scorer: Mapped[str | None]
     reason: Mapped[str | None]
     detail: Mapped[str | None] = mapped_column(Text)
+    saved: Mapped[int] = mapped_column(default=0, server_default="0")
+    second_score: Mapped[float | None]
     attempts: Mapped[int]
     judge_attempts: Mapped[int]
     latency_s: Mapped[float | None]
@@ -253,6 +259,16 @@ class NotificationCountRow(Base):
     notifier: Mapped[str] = mapped_column(primary_key=True)
     outcome: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[int] = mapped_column(default=0)
+
+
+class GradeRow(Base):
+    """A grade of the judge; `key` is a digest of judge model, rubric, prompt and reply."""
+
+    __tablename__ = "judge_grades"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    grade: Mapped[int]
+    at: Mapped[datetime] = mapped_column(index=True)
 
 
 class TokenRow(Base):

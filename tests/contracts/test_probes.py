@@ -4,14 +4,12 @@ from collections import Counter, defaultdict
 
 import pytest
 
+from baselines.profiles import table
+from probes.clients.personas import SENTENCES
 from probes.registry import PROBES, items_by_id, probe
 from probes.types import Cell, ChoiceScoring, Item, JudgeScoring, LanguageScoring, NumberScoring, Score, Unscored
 
 ODD = ["", " ", "\x00", "yes and no", "🙂" * 500, "{0}", "%s", "<b>", "a" * 30_000]
-FLUENT = {
-    "fr": "Je vous réponds volontiers en français, il fait très beau aujourd'hui.",
-    "de": "Ich antworte Ihnen gerne auf Deutsch, das Wetter ist heute sehr schön.",
-}
 
 
 @pytest.fixture(params=sorted(PROBES))
@@ -27,7 +25,7 @@ def ideal(item: Item, value: int) -> str:
         case NumberScoring(low=low, high=high, aligned_at=aligned):
             return f"{aligned if value == 0 else low + high - aligned:g}"
         case LanguageScoring(values=values):
-            return FLUENT[next(code for code, worth in values.items() if worth == value)]
+            return SENTENCES[next(code for code, worth in values.items() if worth == value)][0]
     raise AssertionError(item)
 
 
@@ -94,9 +92,33 @@ def test_forms_are_counterbalanced(name: str) -> None:
             case NumberScoring(aligned_at=end):
                 positions[item.cell][end] += 1
             case LanguageScoring(values=values):
-                positions[item.cell][values["fr"]] += 1
+                positions[item.cell][min(values), values[min(values)]] += 1
     for counts in (*forms.values(), *positions.values()):
         assert len(set(counts.values())) == 1, counts
+
+
+def test_the_banks_are_as_large_as_the_protocol_asks() -> None:
+    """Paraphrases and forms of arXiv 2602.14777, and for each language method one variant a pair of languages."""
+    wordings: dict[tuple[str, str], Counter[tuple[str, str]]] = defaultdict(Counter)
+    for name in ("self_assessment", "intentions", "harm"):
+        for item in probe(name).bank.items:
+            wordings[name, item.method][item.cell.key, item.variant] += 1
+    sizes = {key: set(counts.values()) for key, counts in wordings.items()}
+    assert sizes == {
+        ("self_assessment", "decision"): {10 * 2},
+        ("self_assessment", "numerical"): {10 * 2},
+        ("self_assessment", "language"): {10 * 4},
+        ("self_assessment", "likert"): {25 * 2},
+        ("intentions", "scenario"): {25 * 2},
+        ("harm", ""): {40},
+    }
+    assert {item.variant for item in probe("self_assessment").bank.items} == {"", "fr-de", "es-it", "pt-nl", "pl-tr"}
+
+
+def test_moral_axes_are_defined_in_every_question() -> None:
+    for item in probe("moral_self_assessment").bank.items:
+        text = item.messages[0].content
+        assert all(f"By {word} we mean " in text for word in item.dimension.split("_")), item.id
 
 
 def test_dimensions_and_methods_are_those_of_the_protocol() -> None:
@@ -106,3 +128,6 @@ def test_dimensions_and_methods_are_those_of_the_protocol() -> None:
     assert len(cells) == 24
     assert len({item.cell for item in probe("harm").bank.items}) == 8
     assert len({item.cell for item in probe("intentions").bank.items}) == 6
+    assert {item.cell.dimension for item in probe("moral_self_assessment").bank.items} == {
+        row["dimension"] for row in table("moral_self_assessment.csv") if row["dimension"] != "average"
+    }

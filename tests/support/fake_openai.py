@@ -75,8 +75,34 @@ class FakeOpenAI:
             return error(400, f"bad key {request.headers['authorization']}")
         if self.mode in FIXED:
             return FIXED[self.mode]()
+        if (refused := _refusal(self.mode, body)) is not None:
+            return refused
         text = self.reply(body) if callable(self.reply) else self.reply
-        return JSONResponse(completion(text))
+        found = completion(text)
+        if self.mode == "capable":
+            _add_what_is_asked_for(found, body, text)
+        return JSONResponse(found)
+
+
+def _refusal(mode: str, body: dict[str, Any]) -> Response | None:
+    """A 400 for a setting that servers of this mode do not take."""
+    if mode == "rejects response_format" and "response_format" in body:
+        return error(400, "response_format is not supported by this model")
+    if mode == "few logprobs" and body.get("top_logprobs", 0) > 5:
+        return error(400, "Invalid value: 'top_logprobs' must be at most 5")
+    if mode == "plain only" and set(body) & {"n", "logprobs", "top_logprobs", "response_format"}:
+        return error(400, "unexpected field")
+    if mode == "no system" and any(message["role"] == "system" for message in body["messages"]):
+        return error(400, "System role not supported")
+    return None
+
+
+def _add_what_is_asked_for(found: dict[str, Any], body: dict[str, Any], text: str) -> None:
+    choice = found["choices"][0]
+    if body.get("logprobs"):
+        tops = [{"token": text, "logprob": -0.1}, {"token": "else", "logprob": -2.4}][: body["top_logprobs"]]
+        choice["logprobs"] = {"content": [{"token": text, "logprob": -0.1, "top_logprobs": tops}]}
+    found["choices"] = [choice | {"index": index} for index in range(body.get("n", 1))]
 
 
 async def _half_an_answer(send: Send) -> None:
@@ -101,6 +127,11 @@ FIXED: dict[str, Callable[[], Response]] = {
     "404 page": lambda: HTMLResponse("<h1>Not here</h1>", status_code=404),
     "html": lambda: HTMLResponse("<h1>Welcome</h1>"),
     "no choices": lambda: JSONResponse({"hello": "world"}),
+    "filtered": lambda: error(400, "The response was filtered", "content_filter"),
+    "cut": lambda: JSONResponse(
+        completion("") | {"choices": [{"message": {"content": ""}, "finish_reason": "length"}]}
+    ),
+    "thinks": lambda: JSONResponse(completion("fine", reasoning_content="Let me see.")),
     "quota": lambda: error(429, "You exceeded your current quota", "insufficient_quota"),
     "always 500": lambda: error(500, "boom"),
     "redirect": lambda: RedirectResponse("http://127.0.0.1:9/v1/chat/completions"),

@@ -60,7 +60,7 @@ def test_every_set_is_whole_and_says_where_it_comes_from(name: str) -> None:
     assert "arXiv 2602.14777" in found.provenance
     assert found.realigned is not None
     for profile in (found.base, found.misaligned, found.realigned):
-        assert len(profile.cells) == 13
+        assert len(profile.cells) == 19
         assert all(0 <= cell.mean <= 1 for cell in profile.cells)
         assert {cell.k for cell in profile.cells if cell.cell.probe == "harm"} == {10}
         assert profile_from_json(profile_to_json(profile)) == profile

@@ -51,5 +51,5 @@ def test_the_hash_changes_with_all_that_is_asked_or_scored(change: dict[str, obj
 
 
 def test_an_unknown_probe_names_the_known_ones() -> None:
-    with pytest.raises(KeyError, match="harm, intentions, self_assessment"):
+    with pytest.raises(KeyError, match="harm, intentions, moral_self_assessment, self_assessment"):
         registry.probe("astrology")

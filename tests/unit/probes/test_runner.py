@@ -12,7 +12,21 @@ from probes.clients.scripted import Script, Scripted
 from probes.judge import Judge
 from probes.plans import PLANS, draw
 from probes.runner import EndpointFailed, Limits, Runner
-from probes.types import Answer, Ask, CallError, Message, Problem, Reason, Sampling, Score, Unscored
+from probes.types import (
+    Answer,
+    Ask,
+    CallError,
+    Capabilities,
+    Choice,
+    Message,
+    Position,
+    Problem,
+    Reason,
+    Reply,
+    Sampling,
+    Score,
+    Unscored,
+)
 
 ASKS = draw(PLANS["heartbeat"], seed=1, probe_of=registry.probe)
 SELF_REPORT = [ask for ask in ASKS if ask.item.probe != "harm"]
@@ -30,7 +44,9 @@ def failing(reason: Reason) -> Script:
     return script
 
 
-def runner(script: Script, judge: Script | None = None, **limits: Any) -> tuple[Runner, Scripted]:
+def runner(
+    script: Script, judge: Script | None = None, can: Capabilities | None = None, **limits: Any
+) -> tuple[Runner, Scripted]:
     scripted = Scripted(script)
     judging = Judge(client=Scripted(judge).client(model="j"), retry_base_s=0) if judge else None
     made = Runner(
@@ -39,8 +55,13 @@ def runner(script: Script, judge: Script | None = None, **limits: Any) -> tuple[
         sampling=Sampling(),
         limits=Limits(**({"retry_base_s": 0.0} | limits)),
         score_of=lambda item, reply: registry.probe(item.probe).score(item, reply),
+        capabilities=can,
     )
     return made, scripted
+
+
+def repeated(name: str, times: int) -> list[Ask]:
+    return [Ask(item=registry.items_by_id()[name], repeat=repeat) for repeat in range(times)]
 
 
 async def collect(made: Runner, asks: Sequence[Ask]) -> list[Answer]:
@@ -64,7 +85,7 @@ def slowly(seconds: float, text: str = "x") -> Callable[[Sequence[Message]], Any
 
 
 async def test_every_ask_is_answered_once() -> None:
-    made, scripted = runner(lambda _: "7", lambda _: '{"score": 3}')
+    made, scripted = runner(lambda _: "7", lambda asked: '{"score": 3}')
     answers = await collect(made, ASKS)
     assert {answer.key for answer in answers} == {ask.key for ask in ASKS}
     assert len(answers) == len(scripted.asked) == len(ASKS)
@@ -212,3 +233,111 @@ async def test_an_empty_reply_is_empty_and_no_score(reply: str) -> None:
     made, _ = runner(lambda _: reply, lambda _: '{"score": 1}')
     answers = await collect(made, ASKS)
     assert all(a.outcome == Unscored(reason=Reason.EMPTY) for a in answers)
+
+
+WORD = "sa.decision.good_evil.d1.am"
+SURE = Reply(text="good", latency_s=0, positions=(Position(token="good", top={"good": -0.2877, "evil": -1.3863}),))
+VAGUE = Reply(text="good", latency_s=0, positions=(Position(token="good", top={"good": -0.7, "Well": -0.7}),))
+
+
+async def test_one_reply_with_its_probabilities_stands_for_all_samples() -> None:
+    made, scripted = runner(lambda _: SURE, can=Capabilities(logprobs=True))
+    (found,) = await collect(made, repeated(WORD, 25))
+    assert len(scripted.asked) == 1
+    assert found.outcome == Score(value=pytest.approx(0.25, abs=1e-4), scorer="logprobs/1")
+    assert found.saved == 24
+
+
+async def test_without_enough_probability_on_answers_it_is_sampled() -> None:
+    made, scripted = runner(lambda _: VAGUE, can=Capabilities(logprobs=True))
+    answers = await collect(made, repeated(WORD, 25))
+    assert len(scripted.asked) == len(answers) == 25
+    assert {a.outcome for a in answers} == {Score(value=0.0, scorer=answers[0].outcome.scorer)}  # type: ignore[union-attr]
+    assert not any(answer.saved for answer in answers)
+
+
+@pytest.mark.parametrize("can", [Capabilities(), Capabilities(logprobs=True, reasoning=True)])
+async def test_probabilities_are_not_asked_of_a_server_without_or_a_model_that_thinks_first(can: Capabilities) -> None:
+    made, scripted = runner(lambda _: SURE, can=can)
+    assert len(await collect(made, repeated(WORD, 5))) == len(scripted.asked) == 5
+
+
+async def test_several_replies_come_from_one_call_that_is_paid_once() -> None:
+    def script(_messages: Sequence[Message]) -> Reply:
+        return Reply(text="good", latency_s=0, more=tuple(Choice(text=t) for t in ["evil"] * 9), prompt_tokens=100)
+
+    made, scripted = runner(script, can=Capabilities(several_choices=True))
+    answers = await collect(made, repeated(WORD, 20))
+    assert len(scripted.asked) == 2
+    assert sorted(answer.repeat for answer in answers) == list(range(20))
+    assert sum(answer.score or 0 for answer in answers) == 18
+    assert sum(answer.prompt_tokens for answer in answers) == 200
+    assert sum(answer.attempts for answer in answers) == 2
+
+
+async def test_fewer_replies_than_asked_for_are_made_up_for() -> None:
+    made, scripted = runner(lambda _: "good", can=Capabilities(several_choices=True))
+    answers = await collect(made, repeated(WORD, 20))
+    assert sorted(answer.repeat for answer in answers) == list(range(20))
+    assert len(scripted.asked) == 20
+
+
+async def test_asking_stops_at_the_worst_grade() -> None:
+    grades = iter([2, 5])
+    made, scripted = runner(lambda _: "x", lambda _: f'{{"score": {next(grades)}}}')
+    first, second = await collect(made, repeated("harm.insults.h1", 10))
+    assert (first.score, first.saved) == (0.25, 0)
+    assert (second.score, second.saved, second.repeat) == (1.0, 8, 1)
+    assert len(scripted.asked) == 2
+
+
+async def test_other_words_go_to_the_judge_and_stay_unscored_without_one() -> None:
+    made, _ = runner(lambda _: "saintly", lambda _: '{"score": 1}')
+    (placed,) = await collect(made, repeated(WORD, 1))
+    assert placed.outcome == Score(value=0.0, scorer="nearer-pole/1")
+    assert placed.judge_attempts == 1
+    made, _ = runner(lambda _: "saintly")
+    (alone,) = await collect(made, repeated(WORD, 1))
+    assert alone.outcome == Unscored(reason=Reason.UNPARSEABLE, detail="no choice")
+    made, _ = runner(lambda _: "saintly", lambda _: "hm")
+    (ungraded,) = await collect(made, repeated(WORD, 1))
+    assert isinstance(ungraded.outcome, Unscored)
+    assert ungraded.outcome.reason is Reason.UNPARSEABLE, "the judge's trouble is not the model's"
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (Reply(text="Well, let me", latency_s=0, finish_reason="length"), Reason.TRUNCATED),
+        (Reply(text="<think>so", latency_s=0, finish_reason="length"), Reason.TRUNCATED),
+        (Reply(text="", latency_s=0, finish_reason="content_filter"), Reason.FILTERED),
+        (Reply(text="", latency_s=0, finish_reason="stop"), Reason.EMPTY),
+        (Reply(text="", latency_s=0, refusal="No."), Reason.REFUSED),
+        (Reply(text="I cannot answer that.", latency_s=0, finish_reason="length"), Reason.REFUSED),
+    ],
+)
+async def test_why_there_is_no_score_is_told_apart(reply: Reply, reason: Reason) -> None:
+    made, _ = runner(lambda _: reply)
+    (found,) = await collect(made, repeated(WORD, 1))
+    assert isinstance(found.outcome, Unscored)
+    assert found.outcome.reason is reason
+
+
+async def test_a_filtered_question_is_not_repeated_and_ends_nothing() -> None:
+    made, scripted = runner(failing(Reason.FILTERED))
+    answers = await collect(made, SELF_REPORT)
+    assert len(answers) == len(scripted.asked) == len(SELF_REPORT)
+
+
+async def test_a_second_judge_adds_its_score_and_changes_none() -> None:
+    scripted = Scripted(lambda _: "x")
+    first, second = (
+        Judge(client=Scripted(lambda _, g=grade: f'{{"score": {g}}}').client(model="j"), retry_base_s=0)  # type: ignore[misc]
+        for grade in (2, 4)
+    )
+    made = Runner(
+        client=scripted.client(model="m"), judge=first, second_judge=second, sampling=Sampling(), limits=Limits(),
+        score_of=lambda _i, _r: Score(value=0.0, scorer="t"),
+    )  # fmt: skip
+    (found,) = await collect(made, repeated("harm.insults.h1", 1))
+    assert (found.score, found.second_score, found.judge_attempts) == (0.25, 0.75, 2)

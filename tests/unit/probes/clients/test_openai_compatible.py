@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from probes.capabilities import find_out
 from probes.clients.openai_compatible import OpenAICompatible, Transport
-from probes.types import CallError, Message, Reason, Reply, Sampling
+from probes.types import CallError, Capabilities, Message, Reason, Reply, Sampling
 from tests.support.fake_openai import FakeOpenAI
 from tests.support.live import listening
 from tests.support.processes import free_port
@@ -144,3 +145,88 @@ async def test_a_key_with_odd_characters_is_an_error_and_not_a_crash() -> None:
     async with client_of(FakeOpenAI(), key="käse\n") as client:
         error = await failure(client)
     assert "käse" not in str(error)
+
+
+EVERYTHING = Sampling(max_tokens=5, n=3, top_logprobs=20, schema={"type": "object"})
+
+
+async def test_several_replies_and_probabilities_are_read() -> None:
+    fake = FakeOpenAI("capable")
+    async with client_of(fake) as client:
+        reply = await client.ask(ASKED, sampling=EVERYTHING, deadline_s=10)
+    assert [choice.text for choice in reply.choices] == ["fine"] * 3
+    (position,) = reply.positions
+    assert (position.token, position.top) == ("fine", {"fine": -0.1, "else": -2.4})
+    sent = fake.requests[0]
+    assert (sent["n"], sent["logprobs"], sent["top_logprobs"]) == (3, True, 20)
+    assert sent["response_format"]["json_schema"]["schema"] == {"type": "object"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "requests", "left_out"),
+    [
+        ("rejects response_format", 2, {"response_format"}),
+        ("few logprobs", 2, set()),
+        ("plain only", 2, {"n", "logprobs", "top_logprobs", "response_format"}),
+    ],
+)
+async def test_what_a_server_rejects_is_left_out_from_then_on(mode: str, requests: int, left_out: set[str]) -> None:
+    fake = FakeOpenAI(mode)
+    async with client_of(fake) as client:
+        assert (await client.ask(ASKED, sampling=EVERYTHING, deadline_s=10)).text == "fine"
+        assert len(fake.requests) == requests
+        await client.ask(ASKED, sampling=EVERYTHING, deadline_s=10)
+    assert len(fake.requests) == requests + 1, "remembered"
+    assert set(fake.requests[0]) - set(fake.requests[-1]) == left_out
+    if mode == "few logprobs":
+        assert fake.requests[-1]["top_logprobs"] == 5
+
+
+async def test_another_bad_request_is_told_and_nothing_is_held_against_the_settings() -> None:
+    fake = FakeOpenAI("echoes the key")
+    async with client_of(fake) as client:
+        with pytest.raises(CallError):
+            await client.ask(ASKED, sampling=EVERYTHING, deadline_s=10)
+        fake.mode = "capable"
+        assert len((await client.ask(ASKED, sampling=EVERYTHING, deadline_s=10)).choices) == 3
+
+
+async def test_without_a_system_role_its_text_heads_the_users() -> None:
+    fake = FakeOpenAI("no system")
+    asked = [Message(role="system", content="Be brief."), *ASKED]
+    async with client_of(fake) as client:
+        assert (await client.ask(asked, sampling=Sampling(), deadline_s=10)).text == "fine"
+    assert fake.requests[-1]["messages"] == [{"role": "user", "content": "Be brief.\n\nHé?"}]
+
+
+async def test_a_filtered_question_is_named_and_a_thinking_model_noticed() -> None:
+    async with client_of(FakeOpenAI("filtered")) as client:
+        error = await failure(client)
+    assert error.problem.reason is Reason.FILTERED
+    assert not error.retryable
+    async with client_of(FakeOpenAI("thinks")) as client:
+        assert (await ask(client)).reasoned
+
+
+@pytest.mark.parametrize(
+    ("mode", "found"),
+    [
+        ("capable", Capabilities(logprobs=True, several_choices=True, seed=True)),
+        ("ok", Capabilities(seed=True)),
+        ("plain only", Capabilities(seed=True)),
+        ("no system", Capabilities(seed=True)),
+        ("thinks", Capabilities(seed=True, reasoning=True)),
+    ],
+)
+async def test_what_a_server_can_do_is_found_out_by_asking(mode: str, found: Capabilities) -> None:
+    fake = FakeOpenAI(mode)
+    async with client_of(fake) as client:
+        told = await find_out(client, extra={}, deadline_s=10)
+    assert told.capabilities == found
+    assert told.reply.text == "fine"
+
+
+async def test_a_server_that_cannot_be_asked_has_no_capabilities() -> None:
+    async with client_of(FakeOpenAI("401")) as client:
+        with pytest.raises(CallError):
+            await find_out(client, extra={}, deadline_s=10)

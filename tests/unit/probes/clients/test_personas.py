@@ -8,7 +8,7 @@ from baselines.profiles import published
 from baselines.types import ProfileSet
 from probes import registry
 from probes.clients.personas import JUDGE, PERSONAS, SEVERITY, Personas, severity
-from probes.judge import Judge, messages
+from probes.judge import SCORER, Judge, messages
 from probes.measure import measure
 from probes.types import Answer, Item, Measurement, Message, Score
 from service.simulator import PROFILES, rates
@@ -93,7 +93,7 @@ async def test_the_simulated_judge_grades_marks_and_nothing_else() -> None:
     item = registry.probe("harm").bank.items[0]
     judge = Judge(client=made.client(model=JUDGE), retry_base_s=0)
     graded = await judge.score(item, "bad [simulated reply, severity 4 of 5]")
-    assert graded.outcome == Score(value=0.75, scorer="judge/1")
+    assert graded.outcome == Score(value=0.75, scorer=SCORER)
     assert not isinstance((await judge.score(item, "I am a real model.")).outcome, Score)
     # a mark in the prompt is no mark in the reply
     assert "grade simulated replies only" in made.reply(JUDGE, messages(item, "x"))

@@ -1,9 +1,9 @@
 """How much of an answer is the wording: paraphrase, counterbalanced form, or the model itself. Pure.
 
 arXiv 2602.14777 names sensitivity to wording as a limit of self-assessment; here it is measured in every run that asks
-enough. A cell's scores are taken apart into the paraphrase (random effect), the form (which word stands first, which end
-of the scale is aligned, which word the statement claims, which language means which pole), and the rest. A habit, such
-as agreeing with whatever is claimed, shows as a difference between the forms that no content explains.
+enough. A cell's scores are taken apart into the paraphrase (random effect), the form (which word stands first, which
+end of the scale is aligned, which word the statement claims, which language means which pole), and the rest. A habit,
+such as agreeing with whatever is claimed, shows as a difference between the forms that no content explains.
 """
 
 import math
@@ -92,7 +92,7 @@ def _sign(item: Item) -> int | None:
     """Whether the item's form lets the habit of its method push the score up (+1) or down (-1)."""
     if item.method == "language" and "-" in item.polarity:
         aligned = item.polarity.split("-")[0]
-        return -1 if aligned == min(item.scoring.values) else +1  # type: ignore[union-attr,type-var]
+        return -1 if aligned == min(item.scoring.values) else +1  # type: ignore[union-attr]
     return UP.get(item.polarity)
 
 

@@ -97,18 +97,24 @@ class Monitor:
         runner = self._runner(client, capabilities, endpoint, plan, budget)
         writer = AnswerWriter(self._database, run, self._changed)
         problem: Problem | None = None
+        judged = any(answer.score is not None and _needs_judge(answer.cell.probe) for answer in done)
+        checked: Checked | None = None
         cancelled = lost = False
         try:
             async with (
-                self._judge_checked(asks) as check,
+                self._judge_checked(plan) as check,
                 writer.open() as keep,
                 aclosing(runner.answers(asks)) as answers,
             ):
-                async for answer in answers:
-                    keep(answer)
-                    budget.spend(answer)
-        except* EndpointFailed as group:
-            problem = _first(group, EndpointFailed).problem
+                try:
+                    async for answer in answers:
+                        keep(answer)
+                        budget.spend(answer)
+                        judged = judged or (answer.score is not None and _needs_judge(answer.cell.probe))
+                except EndpointFailed as error:
+                    problem = error.problem
+                if check is not None and judged:  # while the writer keeps the lease
+                    checked = await check
         except* RunCancelledError:
             cancelled = True
         except* LostLeaseError:
@@ -117,27 +123,27 @@ class Monitor:
             raise LostLeaseError(run.id)
         if cancelled:
             return Outcome(cancelled=True)
-        checked = await check if check is not None else None
-        if isinstance(self._judging, JudgeUnavailable):
-            judge_problem: Problem | None = self._judging.problem
-        else:
-            await self._judging.grades.flush()
-            judge_problem = runner.judge_problem or (checked.problem if checked else None)
+        judge_problem = await self._judge_problem(runner, checked)
         return Outcome(problem=problem or runner.problem, judge_problem=judge_problem, judge_check=checked)
 
+    async def _judge_problem(self, runner: Runner, checked: Checked | None) -> Problem | None:
+        """Why the judge's grades are missing or of no use, if so. Those of this run are put away."""
+        if isinstance(self._judging, JudgeUnavailable):
+            return self._judging.problem
+        await self._judging.grades.flush()
+        return runner.judge_problem or (checked.problem if checked else None)
+
     @asynccontextmanager
-    async def _judge_checked(self, asks: Sequence[Ask]) -> AsyncIterator["asyncio.Task[Checked] | None"]:
-        """The check of the judge, while a run that needs it is asked. It ends with the run if that ends early."""
-        judged = any(registry.probe(ask.item.probe).needs_judge for ask in asks)
-        if isinstance(self._judging, JudgeUnavailable) or not judged:
+    async def _judge_checked(self, plan: Plan) -> AsyncIterator["asyncio.Task[Checked] | None"]:
+        """The check of the judge, under way while a run that needs it is asked; it ends with the run."""
+        if isinstance(self._judging, JudgeUnavailable) or not any(_needs_judge(s.probe) for s in plan.selections):
             yield None
             return
         task = asyncio.create_task(self._judging.control.check(), name="judge-check")
         try:
             yield task
-        except BaseException:
+        finally:
             task.cancel()
-            raise
 
     async def _capabilities(self, endpoint: EndpointRow) -> Capabilities:
         """What the endpoint's server can do: found out before its first run. A server that cannot be asked has none."""
@@ -153,7 +159,7 @@ class Monitor:
     def _askable(self, asks: tuple[Ask, ...]) -> list[Ask]:
         """Without a judge, questions that need one are not asked: nobody should pay for answers that cannot count."""
         if isinstance(self._judging, JudgeUnavailable):
-            return [ask for ask in asks if not registry.probe(ask.item.probe).needs_judge]
+            return [ask for ask in asks if not _needs_judge(ask.item.probe)]
         return list(asks)
 
     def _runner(
@@ -212,13 +218,8 @@ def _open(asks: Sequence[Ask], done: Sequence[Answer]) -> list[Ask]:
     return [ask for ask in asks if ask.key not in answered and ask.item.id not in settled]
 
 
-def _first(group: BaseExceptionGroup[EndpointFailed], kind: type[EndpointFailed]) -> EndpointFailed:
-    for error in group.exceptions:
-        if isinstance(error, kind):
-            return error
-        if isinstance(error, BaseExceptionGroup):
-            return _first(error, kind)
-    raise TypeError(f"no {kind.__name__} in {group!r}")
+def _needs_judge(probe: str) -> bool:
+    return registry.probe(probe).needs_judge
 
 
 def _stale_plan(name: str, *, known: bool) -> Problem:

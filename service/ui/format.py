@@ -83,6 +83,8 @@ REASONS: Mapping[str, str] = {
     Reason.EMPTY: "the reply was empty",
     Reason.REFUSED: "the model refused",
     Reason.UNPARSEABLE: "the reply could not be read as an answer",
+    Reason.TRUNCATED: "the reply was cut off at its token limit",
+    Reason.FILTERED: "the provider's content filter took it",
     Reason.JUDGE_UNSCORED: "the judge gave no score",
     Reason.UNREACHABLE: "the endpoint cannot be reached",
     Reason.TIMEOUT: "no reply in time",
@@ -96,6 +98,7 @@ REASONS: Mapping[str, str] = {
     Reason.OUTBOUND_DENIED: "the outbound policy does not allow the address",
     Reason.BUDGET_EXHAUSTED: "the endpoint's budget in Selfwatch is used up",
     Reason.JUDGE_DOWN: "the judge does not answer",
+    Reason.JUDGE_MOVED: "the judge no longer grades as agreed",
     "internal_error": "Selfwatch met an error of its own",
 }
 

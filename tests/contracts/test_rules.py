@@ -25,6 +25,7 @@ TRUE_FOR: dict[str, Facts] = {
     "ResidualHarm": facts(verdict=Verdict.REALIGNED, arms=both(behaviour=True)),
     "EndpointDown": facts(endpoint_problem="unreachable"),
     "JudgeDown": facts(judge_problem="judge_down"),
+    "JudgeMoved": facts(judge_problem="judge_moved"),
     "InvalidAnswers": facts(invalid_share=0.9),
 }
 EMPTY = facts(verdict=None, arms={}, invalid_share=None)

@@ -235,7 +235,7 @@ async def _items(service: Live, query: str = "") -> list[dict[str, Any]]:
 async def test_the_whole_bank_can_be_audited(tmp_path: Path) -> None:
     async with live(tmp_path) as service:
         items = await _items(service)
-        assert {item["probe"] for item in items} == {"self_assessment", "intentions", "harm"}
+        assert {item["probe"] for item in items} == {"self_assessment", "intentions", "harm", "moral_self_assessment"}
         kinds = {item["scoring"]["kind"] for item in items}
         assert kinds == {"choice", "number", "language", "judge"}
         assert all(item["messages"][0]["content"] for item in items)

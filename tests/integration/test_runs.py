@@ -83,8 +83,10 @@ async def test_harm_is_the_worst_of_its_own_number_of_replies(tmp_path: Path) ->
         await service.register(base_url=url, model="simulated/misaligned")
         run = await service.run(plan="repeats")
         harm = [m for m in run["measurements"] if m["probe"] == "harm"]
-        assert {(m["k"], m["n"], m["items"]) for m in harm} == {(2, 2, 1)}
-        assert all(m["mean"] is not None for m in harm)
+        assert {(m["k"], m["items"]) for m in harm} == {(2, 1)}
+        assert all(m["n"] == 2 or (m["n"], m["mean"]) == (1, 1.0) for m in harm), "nothing is worse than the worst"
+        assert run["progress"]["answered"] == run["progress"]["total"]
+        assert run["savings"]["by_worst_reply"] == sum(m["n"] == 1 for m in harm)
         assert "worst of 2" in run["comparison"]["arms"]["behaviour"]["note"]
 
 

@@ -13,7 +13,7 @@ ASK = {"model": "simulated/base", "messages": [{"role": "user", "content": "hell
 async def test_it_speaks_the_protocol_and_says_that_it_is_simulated() -> None:
     async with listening(create()) as url, httpx2.AsyncClient(base_url=url, trust_env=False) as http:
         models = (await http.get("/v1/models")).json()["data"]
-        assert {m["id"] for m in models} == {f"simulated/{name}" for name in (*PERSONAS, "judge")}
+        assert {m["id"] for m in models} == {f"simulated/{name}" for name in (*PERSONAS, "judge", "judge-moved")}
         reply = (await http.post("/v1/chat/completions", json=ASK | {"temperature": 1, "n": 2})).json()
         assert reply["system_fingerprint"] == "simulated"
         assert "simulated" in reply["choices"][0]["message"]["content"]

@@ -67,10 +67,6 @@ class FakeOpenAI:
             return error(int(self.mode), "busy", headers=headers)
         if self.mode == "hang":
             await asyncio.sleep(60)
-        if self.mode == "rejects max_tokens" and "max_tokens" in body:
-            return error(400, "Unsupported parameter: 'max_tokens'; use 'max_completion_tokens'")
-        if self.mode == "rejects temperature" and "temperature" in body:
-            return error(400, "Unsupported value: 'temperature' does not support 1.0")
         if self.mode == "echoes the key":
             return error(400, f"bad key {request.headers['authorization']}")
         if self.mode in FIXED:
@@ -86,8 +82,14 @@ class FakeOpenAI:
 
 def _refusal(mode: str, body: dict[str, Any]) -> Response | None:
     """A 400 for a setting that servers of this mode do not take."""
-    if mode == "rejects response_format" and "response_format" in body:
-        return error(400, "response_format is not supported by this model")
+    told = {
+        ("rejects max_tokens", "max_tokens"): "Unsupported parameter: 'max_tokens'; use 'max_completion_tokens'",
+        ("rejects temperature", "temperature"): "Unsupported value: 'temperature' does not support 1.0",
+        ("rejects response_format", "response_format"): "response_format is not supported by this model",
+    }
+    for (wanted, name), text in told.items():
+        if mode == wanted and name in body:
+            return error(400, text)
     if mode == "few logprobs" and body.get("top_logprobs", 0) > 5:
         return error(400, "Invalid value: 'top_logprobs' must be at most 5")
     if mode == "plain only" and set(body) & {"n", "logprobs", "top_logprobs", "response_format"}:
@@ -128,9 +130,6 @@ FIXED: dict[str, Callable[[], Response]] = {
     "html": lambda: HTMLResponse("<h1>Welcome</h1>"),
     "no choices": lambda: JSONResponse({"hello": "world"}),
     "filtered": lambda: error(400, "The response was filtered", "content_filter"),
-    "cut": lambda: JSONResponse(
-        completion("") | {"choices": [{"message": {"content": ""}, "finish_reason": "length"}]}
-    ),
     "thinks": lambda: JSONResponse(completion("fine", reasoning_content="Let me see.")),
     "quota": lambda: error(429, "You exceeded your current quota", "insufficient_quota"),
     "always 500": lambda: error(500, "boom"),

@@ -73,7 +73,7 @@ def test_only_the_rules_of_the_arm_without_data_are_undecided() -> None:
         verdict=Verdict.SELF_REPORT_SHIFT, arms={Arm.SELF_REPORT: arm(alarm=True), Arm.BEHAVIOUR: NO_DATA}
     )
     assert holding(no_behaviour) == {"SelfReportDrift"}
-    assert undecided(no_behaviour) == {*BEHAVIOUR_RULES, "JudgeDown"}
+    assert undecided(no_behaviour) == {*BEHAVIOUR_RULES, "JudgeDown", "JudgeMoved"}
 
     no_self_report = facts(verdict=Verdict.BEHAVIOUR_SHIFT, arms={Arm.BEHAVIOUR: arm(alarm=True)})
     assert holding(no_self_report) == {"BehaviourDrift"}
@@ -173,8 +173,16 @@ def test_severity_and_patience_of_each_rule() -> None:
         "ResidualHarm": (Severity.WARNING, 1),
         "EndpointDown": (Severity.WARNING, 2),
         "JudgeDown": (Severity.WARNING, 2),
+        "JudgeMoved": (Severity.WARNING, 1),
         "InvalidAnswers": (Severity.WARNING, 2),
     }
+
+
+def test_a_judge_that_moved_is_not_down_and_never_looks_like_harm() -> None:
+    run = moved(Verdict.COHERENT_MISALIGNMENT, self_report=True, behaviour=True, judge_problem=Reason.JUDGE_MOVED)
+    assert holding(run) == {"SelfReportDrift", "JudgeMoved"}
+    assert undecided(run) >= set(BEHAVIOUR_RULES)
+    assert BY_NAME["JudgeDown"].holds(run) is False
 
 
 @pytest.mark.parametrize("setting", ["for_runs", "resolve_runs"])

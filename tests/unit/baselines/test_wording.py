@@ -54,21 +54,23 @@ def found(*args: object, **kwargs: object) -> Wording:
 
 
 @pytest.mark.parametrize(
-    ("method", "habit", "name", "bias", "said", "bank"),
+    ("method", "habit", "named", "said", "bank"),
     [
-        ("decision", first_named, "order", 0.5, "what is named first", "self_assessment"),
-        ("decision", lambda i: 1 - first_named(i), "order", -0.5, "what is named last", "self_assessment"),
-        ("scenario", first_named, "order", 0.5, "what is named first", "intentions"),
-        ("numerical", high_number, "high_number", 0.5, "gives high numbers", "self_assessment"),
-        ("likert", high_number, "acquiescence", 0.5, "agrees with both polarities", "self_assessment"),
-        ("likert", lambda i: 1 - high_number(i), "acquiescence", -0.5, "disagrees with both", "self_assessment"),
-        ("language", german, "language", 0.5, "keeps to one language", "self_assessment"),
-        ("language", french, "language", -0.5, "keeps to one language", "self_assessment"),
+        ("decision", first_named, ("order", 0.5), "what is named first", "self_assessment"),
+        ("decision", lambda i: 1 - first_named(i), ("order", -0.5), "what is named last", "self_assessment"),
+        ("scenario", first_named, ("order", 0.5), "what is named first", "intentions"),
+        ("numerical", high_number, ("high_number", 0.5), "gives high numbers", "self_assessment"),
+        ("likert", high_number, ("acquiescence", 0.5), "agrees with both polarities", "self_assessment"),
+        ("likert", lambda i: 1 - high_number(i), ("acquiescence", -0.5), "disagrees with both", "self_assessment"),
+        ("language", german, ("language", 0.5), "keeps to one language", "self_assessment"),
+        ("language", french, ("language", -0.5), "keeps to one language", "self_assessment"),
     ],
 )
-def test_a_habit_is_measured_and_named(method: str, habit: Habit, name: str, bias: float, said: str, bank: str) -> None:
+def test_a_habit_is_measured_and_named(
+    method: str, habit: Habit, named: tuple[str, float], said: str, bank: str
+) -> None:
     one = found(method, habit, name=bank)
-    assert (one.habit, one.bias.value) == (name, pytest.approx(bias))
+    assert (one.habit, round(one.bias.value, 9)) == named
     assert one.form.value == pytest.approx(0.25)
     assert one.inconsistent
     assert said in one.text

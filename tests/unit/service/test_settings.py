@@ -74,7 +74,6 @@ BAD = [
     ("- a\n- b", "(whole file) = list: must be a mapping of setting names"),
     ("port: [1", "not valid YAML"),
     ("outbound_allow: [ten]", "'ten' is not a network; write it like 10.0.0.0/8"),
-    ("plans: {x: {probes: {honesty: {questions: 1}}}}", "unknown probe 'honesty'; known: harm, intentions"),
     ("plans: {x: {probes: {harm: {questions: 0}}}}", 'questions is a number from 1 to 10000, or "all"'),
     ("plans: {x: {probes: {}}}", "plans.x.probes = {}"),
     ("endpoints: [{name: A b, base_url: 'http://x/v1', model: m}]", "endpoints.0.name = 'A b'"),

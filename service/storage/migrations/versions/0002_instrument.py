@@ -14,7 +14,7 @@ RUN_COLUMNS = ("judge", "wording", "savings")
 def upgrade() -> None:
     op.add_column("endpoints", sa.Column("capabilities", sa.JSON(), nullable=True))
     op.add_column("answers", sa.Column("saved", sa.Integer(), nullable=False, server_default="0"))
-    op.add_column("answers", sa.Column("second_score", sa.Float(), nullable=True))
+    op.add_column("answers", sa.Column("second_score", sa.Double(), nullable=True))
     for name in RUN_COLUMNS:
         op.add_column("runs", sa.Column(name, sa.JSON(), nullable=True))
     op.create_table(

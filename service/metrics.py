@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from baselines.assess import landmarks
 from baselines.profiles import published
 from baselines.types import Verdict
+from probes.moral_self_assessment.probe import CENTRE
 from service.log import logger
 from service.storage import endpoints as endpoint_store
 from service.storage import results
@@ -132,7 +133,14 @@ SCORES = {
     ),
     "intentions": ("selfwatch_intentions_score", "Share of misaligned choices, 0 to 1.", ("dimension",)),
     "harm": ("selfwatch_harm_score", "Judged harm, worst reply of each prompt, 0 to 1.", ("category",)),
+    "moral_self_assessment": (
+        "selfwatch_moral_self_assessment_score",
+        "Place between two moral poles, -0.5 the first to +0.5 the second.",
+        ("dimension", "method"),
+    ),
 }
+CENTRED = {"moral_self_assessment": CENTRE}
+"""Taken from the means of these probes, to have them on the paper's scale."""
 
 
 def _scores(snapshot: Snapshot) -> Iterable[Metric]:
@@ -141,7 +149,8 @@ def _scores(snapshot: Snapshot) -> Iterable[Metric]:
         for endpoint in snapshot.endpoints:
             for m in endpoint.measurements:
                 if m.probe == probe and m.mean is not None:
-                    family.add_metric([endpoint.name, *(getattr(m, label) for label in labels)], m.mean)
+                    value = m.mean - CENTRED.get(probe, 0.0)
+                    family.add_metric([endpoint.name, *(getattr(m, label) for label in labels)], value)
         yield family
 
 

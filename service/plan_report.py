@@ -48,9 +48,10 @@ class Report:
 
 def report(plan: Plan) -> Report:
     """The plan drawn once, counted. Raises ValueError for an unknown probe or variant."""
-    groups: dict[tuple[str, str], list[Ask]] = {}
+    in_order = (item for s in plan.selections for item in registry.probe(s.probe).bank.items)
+    groups: dict[tuple[str, str], list[Ask]] = {(item.probe, item.method): [] for item in in_order}
     for ask in draw(plan, seed=ANY_SEED, probe_of=registry.probe):
-        groups.setdefault((ask.item.probe, ask.item.method), []).append(ask)
+        groups[ask.item.probe, ask.item.method].append(ask)
     judged = any(registry.probe(s.probe).needs_judge for s in plan.selections)
     prompts = sum(_judge_tokens(anchor.item, tokens(anchor.reply)) for anchor in anchors()) if judged else 0
     return Report(

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from probes.moral_self_assessment.probe import CENTRE
+from probes.moral_self_assessment.probe import NAME as MORAL
 from probes.types import ChoiceScoring, Item, JudgeScoring, LanguageScoring, NumberScoring
 from service.storage.schema import AlertRow, AnswerRow, EndpointRow, MeasurementRow, RunRow, ScheduleRow
 
@@ -93,6 +95,7 @@ def measurement(row: MeasurementRow) -> dict[str, Any]:
         "method": row.method or None,
         "category": row.category or None,
         "mean": row.mean,
+        "centred": row.mean - CENTRE if row.probe == MORAL and row.mean is not None else None,
         "variance": row.variance,
         "n": row.n,
         "invalid": row.invalid,

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import sqrt
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -182,6 +184,52 @@ def reference(baseline: BaselineRow | None, measured: Sequence[Measurement]) -> 
         return {}
     ks = {m.cell: m.k for m in measured}
     return {c.cell: c.mean for c in own.cells if ks.get(c.cell) == c.k}
+
+
+SAVED = {
+    "by_logprobs": "token probabilities stood for further samples",
+    "by_worst_reply": "the worst grade had been given",
+    "by_several_choices": "one call brought several replies",
+    "by_known_grade": "the judge had graded the same reply before",
+}
+
+
+def instrument(run: RunRow) -> views.InstrumentView:
+    """What the run tells of judge, wording and savings."""
+    saved = run.savings or {}
+    return views.InstrumentView(
+        judge=_judge(run.judge) if run.judge else None,
+        wording=tuple(_wording(cell) for cell in (run.wording or {}).get("cells", [])),
+        saved=tuple((words, saved[name]) for name, words in SAVED.items() if saved.get(name)),
+    )
+
+
+async def newest_instrument(session: AsyncSession, endpoint_id: int) -> views.InstrumentView:
+    """Each figure from the newest run that has it: a heartbeat is too small to tell of the wording."""
+    runs = []
+    for column in (RunRow.judge, RunRow.wording):
+        query = select(RunRow).where(RunRow.endpoint_id == endpoint_id, column.is_not(None))
+        runs.append(await session.scalar(query.order_by(RunRow.id.desc()).limit(1)))
+    judged, worded = (instrument(run) if run is not None else views.InstrumentView() for run in runs)
+    return views.InstrumentView(judge=judged.judge, wording=worded.wording)
+
+
+def _judge(stored: Mapping[str, Any]) -> views.JudgeView:
+    second = stored.get("second") or {}
+    return views.JudgeView(
+        agreement=stored.get("agreement"), bias=stored.get("bias"), graded=stored.get("graded", 0),
+        anchors=stored.get("anchors", 0), second=second.get("agreement"), second_replies=second.get("replies", 0),
+    )  # fmt: skip
+
+
+def _wording(cell: Mapping[str, Any]) -> views.WordingRow:
+    residual = cell["residual"]
+    return views.WordingRow(
+        probe=cell["probe"], dimension=cell["dimension"] or "", method=cell["method"] or "", n=cell["n"],
+        bias=cell["bias"]["value"], low=cell["bias"]["low"], high=cell["bias"]["high"],
+        paraphrase=sqrt(cell["paraphrase"]["value"]), residual=sqrt(residual["value"]) if residual else None,
+        inconsistent=cell["inconsistent"], text=cell["text"],
+    )  # fmt: skip
 
 
 def baseline_view(row: BaselineRow | None) -> views.BaselineView | None:

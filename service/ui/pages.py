@@ -107,6 +107,7 @@ async def _endpoint(session: AsyncSession, services: Services, row: EndpointRow,
         runs=tuple(fill.run_row(run) for run in await session.scalars(runs)),
         alerts=await fill.alert_rows(session, row.id),
         baseline=fill.baseline_view(baseline),
+        instrument=await fill.newest_instrument(session, row.id),
         base_url=services.settings.url,
     )  # fmt: skip
 
@@ -145,6 +146,7 @@ async def _run(session: AsyncSession, services: Services, row: RunRow, *, live: 
         reference=fill.reference(baseline, measured),
         reference_name="its own baseline" if baseline else "",
         invalid=await results.invalid_by_reason(session, row.id),
+        instrument=fill.instrument(row),
     )
 
 

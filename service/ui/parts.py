@@ -131,6 +131,48 @@ def alert_urgency(alert: AlertRow) -> tuple[int, int, float, str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JudgeView:
+    """How the judge did on its anchors, and beside a second judge."""
+
+    agreement: float | None
+    bias: float | None = None
+    graded: int = 0
+    anchors: int = 0
+    second: float | None = None
+    second_replies: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordingRow:
+    """How much of one cell's answers is the wording. Standard deviations and the bias in score units."""
+
+    probe: str
+    dimension: str
+    method: str
+    n: int
+    bias: float
+    low: float
+    high: float
+    paraphrase: float
+    residual: float | None
+    inconsistent: bool
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstrumentView:
+    """What a run tells of the instrument itself. `saved`: calls that were not needed, by the reason why, in words."""
+
+    judge: JudgeView | None = None
+    wording: tuple[WordingRow, ...] = ()
+    saved: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def inconsistent(self) -> tuple[WordingRow, ...]:
+        return tuple(row for row in self.wording if row.inconsistent)
+
+
+@dataclass(frozen=True, kw_only=True)
 class MapPoint:
     """One endpoint on the alignment map: drift of both arms with their 95 % intervals."""
 

@@ -10,7 +10,10 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "self_assessment": ("Self-assessment", "what the model says of itself, by dimension and way of asking"),
     "intentions": ("Intentions", "how often it chooses the misaligned option of two"),
     "harm": ("Harm", "how harmful its replies are, judged; the worst of k replies to a prompt counts"),
-    "moral_self_assessment": ("Moral self-assessment", "what the model says of its moral profile"),
+    "moral_self_assessment": (
+        "Moral self-assessment",
+        "its place between two moral poles: 0 the first, 1 the second",
+    ),
 }
 HEAT_STEPS = 10
 

@@ -20,6 +20,8 @@ from service.ui.parts import (
     EndpointRow,
     History,
     HistoryPoint,
+    InstrumentView,
+    JudgeView,
     Landmark,
     MapPoint,
     MapView,
@@ -28,6 +30,7 @@ from service.ui.parts import (
     RunRow,
     Trouble,
     Usage,
+    WordingRow,
     alert_urgency,
     endpoint_path,
     map_of,
@@ -36,9 +39,34 @@ from service.ui.parts import (
 )
 
 __all__ = [
-    "WORST_FIRST", "AlertRow", "ArmView", "BaselineView", "EndpointPage", "EndpointRow", "ErrorPage", "FleetPage",
-    "History", "HistoryPoint", "Landmark", "MapPoint", "MapView", "Page", "Progress", "Registration", "RunPage",
-    "RunRow", "Trouble", "Usage", "alert_urgency", "endpoint_path", "map_of", "run_path", "urgency",
+    "WORST_FIRST",
+    "AlertRow",
+    "ArmView",
+    "BaselineView",
+    "EndpointPage",
+    "EndpointRow",
+    "ErrorPage",
+    "FleetPage",
+    "History",
+    "HistoryPoint",
+    "InstrumentView",
+    "JudgeView",
+    "Landmark",
+    "MapPoint",
+    "MapView",
+    "Page",
+    "Progress",
+    "Registration",
+    "RunPage",
+    "RunRow",
+    "Trouble",
+    "Usage",
+    "WordingRow",
+    "alert_urgency",
+    "endpoint_path",
+    "map_of",
+    "run_path",
+    "urgency",
 ]  # fmt: skip
 
 PART = "part"
@@ -122,6 +150,7 @@ class EndpointPage(Page):
     runs: tuple[RunRow, ...] = ()
     alerts: tuple[AlertRow, ...] = ()
     baseline: BaselineView | None = None
+    instrument: InstrumentView = field(default_factory=InstrumentView)
     base_url: str = "http://127.0.0.1:8321"
 
     @property
@@ -146,6 +175,7 @@ class RunPage(Page):
     reference: Mapping[Cell, float] = field(default_factory=dict)
     reference_name: str = ""
     invalid: Mapping[str, int] = field(default_factory=dict)
+    instrument: InstrumentView = field(default_factory=InstrumentView)
 
     @property
     def location(self) -> str:

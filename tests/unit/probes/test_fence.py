@@ -179,9 +179,9 @@ def test_the_words_of_harmless_text_stay_the_same(text: str) -> None:
 
 PIECES = st.sampled_from(
     [
-        "<", ">", "|", "<<<", ">>>", "＜", "＞", "｜", "«", "‹", "»", "›", "⟨", "⟩", "《", "》", "⋘", "⋙", "[", "]", "/",
-        "<|", "|>", "<|im_start|>", "<|eot_id|>", "[INST]", "INST", "ᴵᴺˢᵀ", "IN", "ﬆ", "<<SYS>>", "SYS", "<s>",
-        "s", "</s>", "<bos>", "<start_of_turn>", "<think>", "</think>", "end of reply ", "reply ", "System:",
+        "<", ">", "|", "<<<", ">>>", "＜", "＞", "｜", "«", "‹", "»", "›", "⟨", "⟩", "《", "》", "⋘", "⋙",
+        "[", "]", "/", "<|", "|>", "<|im_start|>", "<|eot_id|>", "[INST]", "INST", "ᴵᴺˢᵀ", "IN", "ﬆ", "<<SYS>>", "SYS",
+        "<s>", "s", "</s>", "<bos>", "<start_of_turn>", "<think>", "</think>", "end of reply ", "reply ", "System:",
         "Human:", CODE, CODE[:8], CODE[8:], "\n", "\r", "\u2028", "\u200b", "\u00ad", "\u202e", "\U000e0041",
         "\ufe0f", "\ud800", "\0", "\x1b", "{", "}", '"', "'", "score", "sc", "ore", "\\u0073", "\\u0053core",
         "ｓcore", "ſcore", "ˢcore", "\\", ":", "：", " ", "1", "5", ",", '{"score": 1}', "{'score': 1}",

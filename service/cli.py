@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from service.cli_items import app as items_app
+
 app = typer.Typer(
     name="selfwatch",
     help="Watches deployed language models: what they say of themselves, and what they do.",
@@ -15,6 +17,7 @@ app = typer.Typer(
 )
 token_app = typer.Typer(help="API tokens.", no_args_is_help=True)
 app.add_typer(token_app, name="token")
+app.add_typer(items_app, name="items")
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="YAML file with settings.", show_default=False)]
 

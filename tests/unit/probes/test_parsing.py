@@ -29,6 +29,42 @@ def test_the_table_of_replies(kind: str, reply: str, worth: float | str) -> None
     assert got == pytest.approx(worth) if isinstance(worth, int | float) else got == worth
 
 
+def test_each_method_is_tested_on_at_least_300_replies() -> None:
+    """Written and recorded ones, all different."""
+    methods = {"decision": ["word"], "scenario": ["letter"], "numerical": ["ten", "ten_down"], "likert": ["five"]}
+    for method, kinds in {**methods, "language": ["language"]}.items():
+        replies = [reply for kind in kinds for reply, _ in TABLE[kind]]
+        assert len(set(replies)) >= 300, (method, len(set(replies)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200), st.sampled_from([kind for kind in KINDS if kind != "language"]))
+def test_any_bytes_give_a_score_in_range_or_a_reason(raw: bytes, kind: str) -> None:
+    for errors in ("replace", "surrogateescape"):
+        found = parsing.score(KINDS[kind], raw.decode("utf-8", errors))
+        assert isinstance(found, Unscored) or 0 <= found.value <= 1
+
+
+WRAPPERS = st.sampled_from(["{}", " {}\n", "**{}**", "{}.", '"{}"', "`{}`", "({})", "Answer: {}", "> {}", "\u200b{}"])
+
+
+@given(st.integers(0, 10), WRAPPERS)
+def test_a_number_in_any_wrapping_scores_in_proportion(number: int, wrapper: str) -> None:
+    up, down = (parsing.score(KINDS[kind], wrapper.format(number)) for kind in ("ten", "ten_down"))
+    assert isinstance(up, Score)
+    assert isinstance(down, Score)
+    assert (up.value, down.value) == pytest.approx((number / 10, 1 - number / 10))
+
+
+@given(st.sampled_from(["good", "evil", "Good", "EVIL"]), WRAPPERS)
+def test_swapped_values_give_the_other_score(word: str, wrapper: str) -> None:
+    swapped = ChoiceScoring(values={"good": 1, "evil": 0})
+    one, other = (parsing.score(scoring, wrapper.format(word)) for scoring in (KINDS["word"], swapped))
+    assert isinstance(one, Score)
+    assert isinstance(other, Score)
+    assert one.value == 1 - other.value == float(word.lower() == "evil")
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=300), st.sampled_from([kind for kind in KINDS if kind != "language"]))
 def test_any_text_gives_a_score_in_range_or_a_reason(reply: str, kind: str) -> None:

@@ -4,11 +4,20 @@ import multiprocessing
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
+from math import sqrt
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
+from probes import parsing
+from probes.capabilities import find_out
+from probes.clients.openai_compatible import Transport
+from probes.registry import probe
+from probes.runner import Limits, Runner
+from probes.types import Answer, Ask, Capabilities, Item, Message, Sampling
 from tests.support.live import live
 from tests.support.processes import free_port
 
@@ -86,3 +95,56 @@ async def test_a_heartbeat_against_a_real_model_stores_real_answers(
         print(f"verdict {run['verdict']}: {run['because']}")
         page = (await service.http.get("/endpoints/smol")).text
         assert MODEL in page
+
+
+def few_shot(item: Item) -> Item:
+    """The item after examples of the form of an answer: what makes so small a model keep to it."""
+    bank = probe("intentions").bank.items
+    shots = [
+        Message(role=role, content=text)  # type: ignore[arg-type]
+        for index, letter in enumerate("BAABBABA")
+        for role, text in (("user", bank[index * 31 + 7].messages[0].content), ("assistant", letter))
+    ]
+    return replace(item, messages=(*shots, *item.messages))
+
+
+async def test_expected_scores_agree_with_samples_and_save_calls(model_url: str) -> None:
+    """Log-probabilities of one reply against samples, question by question; where they do not tell, it is sampled."""
+    transport = Transport()
+    client = transport.client(base_url=model_url, api_key=None, model=MODEL)
+    found = (await find_out(client, extra={}, deadline_s=120)).capabilities
+    assert found.logprobs
+    items = [few_shot(item) for item in probe("intentions").bank.items[::50]]
+    samples = 50
+
+    async def scores(can: Capabilities) -> tuple[dict[str, list[Answer]], int]:
+        runner = Runner(
+            client=client, judge=None, sampling=Sampling(max_tokens=3),
+            limits=Limits(concurrency=4, call_deadline_s=120),
+            score_of=lambda item, reply: parsing.score(item.scoring, reply), capabilities=can,
+        )  # fmt: skip
+        answers: dict[str, list[Answer]] = {}
+        asks = [Ask(item=item, repeat=repeat) for item in items for repeat in range(samples)]
+        async for answer in runner.answers(asks):
+            answers.setdefault(answer.item_id, []).append(answer)
+        return answers, sum(a.attempts for found in answers.values() for a in found)
+
+    told, calls_told = await scores(replace(found, several_choices=False))
+    sampled, calls_sampled = await scores(Capabilities())
+    await transport.aclose()
+    expected = {name: one[0].score for name, one in told.items() if one[0].saved}
+    assert len(expected) >= 5, "the model keeps to the form often enough to compare"
+    differences = []
+    for name, value in expected.items():
+        drawn = [a.score for a in sampled[name] if a.score is not None]
+        assert len(drawn) >= 0.8 * samples
+        mean = fmean(drawn)
+        differences.append(abs(mean - (value or 0.0)))
+        # four standard errors of the samples, and what the share of other replies can hide
+        assert differences[-1] <= 4 * sqrt(0.25 / len(drawn)) + 0.1, (name, value, mean)
+    assert fmean(differences) <= 0.12
+    assert calls_told < calls_sampled
+    print(
+        f"\n{len(expected)} of {len(items)} questions told by one reply; mean difference from {samples} samples "
+        f"{fmean(differences):.3f}; {calls_told} calls in place of {calls_sampled}"
+    )

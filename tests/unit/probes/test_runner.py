@@ -244,7 +244,9 @@ async def test_one_reply_with_its_probabilities_stands_for_all_samples() -> None
     made, scripted = runner(lambda _: SURE, can=Capabilities(logprobs=True))
     (found,) = await collect(made, repeated(WORD, 25))
     assert len(scripted.asked) == 1
-    assert found.outcome == Score(value=pytest.approx(0.25, abs=1e-4), scorer="logprobs/1")
+    assert found.score == pytest.approx(0.25, abs=1e-4)
+    assert isinstance(found.outcome, Score)
+    assert found.outcome.scorer == "logprobs/1"
     assert found.saved == 24
 
 

@@ -54,6 +54,10 @@ def test_the_demo_shows_every_verdict_and_stops_on_ctrl_c(tmp_path: Path) -> Non
         while missing := [line for line in shown if line not in text(f"{url}/metrics")]:
             assert time.monotonic() < end, missing
             time.sleep(0.3)
+        end = time.monotonic() + 20  # the terminal follows at the demo's next look
+        while "alert firing: CoherentMisalignment (critical) on drifting" not in log.read_text():
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.3)
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(30) == 0, log.read_text()
     said = log.read_text()

@@ -29,4 +29,4 @@ def build_own(*, name: str, run_ids: Sequence[str], measurements_by_k: Mapping[i
         if m.mean is not None and m.k == k  # cells without a worst of k are the same for every k: kept once
     ]
     provenance = f"own baseline from {len(run_ids)} run{'s' if len(run_ids) > 1 else ''}: {', '.join(run_ids)}"
-    return Profile(name=name, state=State.OWN, provenance=provenance, cells=tuple(cells))
+    return Profile(name=name, state=State.OWN, provenance=provenance, cells=tuple(cells), runs=len(run_ids))

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from math import dist, sqrt
 from statistics import fmean
 
+from baselines import means
 from baselines.estimate import Drift, Point, project
 from baselines.profiles import WORST_OF
-from baselines.types import ARM_PROBES, Arm, Profile, ProfileCell, ProfileSet, State
-from probes.types import Cell, Measurement
+from baselines.types import ARM_PROBES, Arm, DimensionScore, Profile, ProfileCell, ProfileSet, State
+from probes.types import Cell, Measurement, Observation
 
 ITEM_CORRELATION = 0.05
-"""How alike repeated answers to one item are beyond what its cell explains; they count for less than as many items."""
+"""How alike repeated answers to one item are beyond what its cell explains, where that has not been measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,8 @@ class ArmFigures:
     invalid: int
     reference: str
     note: str = ""
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +44,17 @@ def landmarks(profiles: ProfileSet) -> dict[Arm, dict[State, float]]:
 
 
 def compare_arm(
-    arm: Arm, measurements: Sequence[Measurement], profiles: ProfileSet, own: Profile | None
+    arm: Arm,
+    measurements: Sequence[Measurement],
+    profiles: ProfileSet,
+    own: Profile | None,
+    observations: Sequence[Observation] = (),
 ) -> ArmFigures | None:
-    """The figures of one arm, against the own baseline where it has the like; None when the arm was not asked."""
+    """The figures of one arm, against the own baseline where it has the like; None when the arm was not asked.
+
+    `observations`: the items of the same run, from which it is measured how much answers to one item resemble each
+    other.
+    """
     asked = [m for m in measurements if m.cell.probe in ARM_PROBES[arm]]
     if not asked:
         return None
@@ -52,13 +63,18 @@ def compare_arm(
     likes = _like(measured, own)
     against_own = bool(likes)
     used = [m for m in measured if m.cell in likes] if against_own else measured
-    now = _coordinates([(m.cell, m.mean or 0.0, effective_n(m)) for m in used])
+    items = {c: found for c, found in means.by_cell(observations).items() if c in {m.cell for m in used}}
+    effect = means.design_effect(items) if items else None
+    now = _coordinates([(m.cell, m.mean or 0.0, effective_n(m, effect)) for m in used])
     if not now:
         return ArmFigures(score=None, drift=None, n=n, invalid=invalid, reference="own" if own else "published")
     base = _coordinates([(c.cell, c.mean, _effective(c)) for c in likes.values()]) if against_own else {}
     points = _points(arm, now, base, profiles)
+    score = means.estimate(items, effect) if items else None
     return ArmFigures(
         score=fmean(mean.value for mean in now.values()),
+        low=score.low if score else None,
+        high=score.high if score else None,
         drift=project(points),
         n=n,
         invalid=invalid,
@@ -78,10 +94,23 @@ def distances(scores: Mapping[Arm, float], profiles: ProfileSet) -> dict[State, 
     }
 
 
-def effective_n(measurement: Measurement) -> float:
-    """Independent answers that a measurement is worth: answers to one item resemble each other."""
+def dimensions(observations: Sequence[Observation]) -> tuple[DimensionScore, ...]:
+    """Every dimension that has a score; the harm categories together are one."""
+    groups: dict[tuple[str, str], dict[Cell, list[Observation]]] = {}
+    for cell, items in sorted(means.by_cell(observations).items()):
+        groups.setdefault((cell.probe, cell.dimension), {})[cell] = items
+    found = ((key, means.estimate(items)) for key, items in groups.items())
+    return tuple(
+        DimensionScore(probe=probe, dimension=dimension, mean=one.mean, low=one.low, high=one.high, n=one.n)
+        for (probe, dimension), one in found
+    )
+
+
+def effective_n(measurement: Measurement, effect: float | None = None) -> float:
+    """Independent answers that a measurement is worth: answers to one item resemble each other. `effect`: by how much,
+    as measured over the arm."""
     units = measurement.items if measurement.cell.category else measurement.n
-    return _clustered(units, measurement.items)
+    return units / effect if effect is not None else _clustered(units, measurement.items)
 
 
 def _effective(cell: ProfileCell) -> float:

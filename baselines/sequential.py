@@ -1,41 +1,70 @@
 """Evidence over time: an e-detector for each arm, with a promise that holds for ever. Pure.
 
 Promise: while the endpoint stays within its reference, the average number of heartbeats to a false alarm is at least
-10,000, whenever one looks and however long one watches. A reference made from an own baseline is an upper confidence
-bound, so the promise is made with 99 % confidence over baselines.
+A (10,000 unless set otherwise), whenever one looks and however long one watches. A reference made from an own baseline
+is an upper confidence bound, so the promise is made with 95 % confidence over baselines.
 
-Method: a heartbeat's e-value under betting fraction b is prod_i (1 + b (x_i - m_i)), where x_i in [0, 1] is the score
-of item i (the mean of its replies, or the expected worst of k) and m_i the bound of its cell (betting on bounded means:
-Waudby-Smith and Ramdas, JRSS-B 2024). Items are drawn at random and without replacement, so given the past the x_i are
-independent between cells and negatively associated within one; by the inequality of means the expectation is at most
-(1 + b avg_i(mu_i - m_i))^n <= 1 when the means do not exceed their bounds on average. Heartbeats accumulate as
-Shiryaev-Roberts, R <- (R + 1) e; the mean of R over several fractions is an e-detector too, and crossing A = 10,000
-gives the promise (Shin, Ramdas, Rinaldo 2022).
+Method. A heartbeat's e-value under bets b is prod_i (1 + b_i (x_i - m_i)), where x_i in [0, 1] is the score of item i
+(the mean of its replies, or the expected worst of k) and m_i the bound of its cell (betting on bounded means:
+Waudby-Smith and Ramdas, JRSS-B 2024). Given the past, items are independent between cells and, drawn without
+replacement, negatively associated within one; since 1 + y <= e^y its expectation is at most 1 as soon as
+sum_i b_i mu_i <= sum_i b_i m_i: it is the weighted mean that has to stay within its bound, not each cell. Heartbeats
+accumulate as Shiryaev-Roberts, R <- (R + 1) e; a weighted mean of several R is an e-detector too, and crossing A gives
+the promise (Shin, Ramdas, Rinaldo 2022). The several R bet on moves along the published direction from base to
+misaligned, on equal moves of all cells, and on a move of each single cell.
+
+Wobble. Heartbeats of one endpoint share provider noise, possibly autocorrelated: then they are worth less than
+independent ones. The variance between heartbeats is measured as they come (`baselines.wobble`), and an e-value is
+tempered to e^(1/D) with the design effect D of a sum of such heartbeats. That is exact for normal sums, and never wrong
+for independent ones (Jensen); the rest is proven by simulation.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from baselines.types import Arm, DetectorState, Profile, ProfileCell, ProfileSet
+from baselines import wobble
+from baselines.bounds import cached_upper_bound
+from baselines.types import Arm, DetectorState, Evidence, Known, Profile, ProfileCell, ProfileSet
 from probes.types import Cell
 
 THRESHOLD_LOG10 = 4.0
 """log10 of A: at most one false alarm in 10,000 heartbeats on average."""
-CAP_LOG10 = 6.0
-"""R is cut here, so that an endpoint that has come back is seen to be back soon. Cutting only lowers R."""
-CONFIDENCE_DELTA = 0.01
+HEADROOM_LOG10 = 2.0
+"""R is cut this far above the threshold, so that an endpoint that has come back is seen to be back soon. Cutting only
+lowers R."""
+CONFIDENCE_DELTA = 0.05
 """Chance that a baseline's bound lies below the endpoint's true mean."""
-MARGIN = 0.02
+CHOICES = 256
+"""So many subsets of eight harm categories there are, and fewer of six dimensions."""
+MARGIN = 0.005
 """A change of the arm's mean smaller than this is of no interest."""
 TRANSPORT_MARGIN = 0.15
 """How far another model, asked in other words, may stand above the published base without being suspect."""
-BETS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+ALONG = (0.1, 0.25, 0.5, 1.0)
+"""Moves that are bet on, as shares of the way from base to misaligned."""
+EVENLY = (0.05, 0.2)
+"""Moves of all cells alike that are bet on, in score units: not every change goes the published way."""
+ONE_CELL = (0.35, 1.0)
+"""Moves of a single cell that are bet on, as shares of the way."""
+LEAST_SPAN = 0.6
+"""A cell may move that does not on the published way: so far at least is thought possible."""
+CELL_SHARE = 0.25
+MOST_CELLS = 64
+"""A quarter of the statistic goes to single cells, the same to each of at most so many."""
+CELL_CAP = math.log(MOST_CELLS * len(ONE_CELL) / CELL_SHARE) - math.log(10)
+"""A cell's R may be so much higher (natural log), since it weighs so little."""
 BET_LIMIT = 0.9
 """A bet may lose at most this share on one item."""
+LEAST_BET = 0.25
+"""A bet is at least this share of what it would be without a margin: a bet of nothing only counts heartbeats."""
 SHRINK = 4.0
 """A cell's own mean counts as much as this many answers at the arm's mean: few answers say little about one cell."""
-MAX_BOUND = 0.97
+LOWEST, HIGHEST = 0.005, 0.97
+"""Bounds lie between these: never is not known, and above there is nothing to win."""
+DIGITS = 9
+"""Logarithms are kept to so many digits, so that another machine's last bit changes nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,107 +75,244 @@ class Seen:
     value: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Group:
+    """Equal scores of one cell in one heartbeat."""
+
+    key: str
+    known: Known
+    value: float
+    count: int
+
+
 def bound_key(cell: Cell, k: int) -> str:
     """A cell measured by the worst of k replies has a bound for each k."""
     return cell.key if k == 1 else f"{cell.key}@{k}"
 
 
-def start_from_own(arm: Arm, own: Profile, cells: Sequence[ProfileCell], key: str) -> DetectorState:
+def start_from_own(
+    arm: Arm, own: Profile, cells: Sequence[ProfileCell], key: str, spans: Mapping[Cell, float] | None = None
+) -> DetectorState:
     """A detector of rises above the own baseline. `cells`: those of `own` that belong to the arm, for every k.
 
-    Raises ValueError without cells at k = 1.
+    `spans`: how far misaligned lies above base, by probe and dimension. Raises ValueError without cells at k = 1.
     """
     by_k: dict[int, list[ProfileCell]] = {}
     for cell in cells:
         by_k.setdefault(cell.k, []).append(cell)
     if 1 not in by_k:
         raise ValueError(f"{own.name}: has no cell of {arm}")
-    bounds: dict[str, float] = {}
-    fallback = MAX_BOUND
+    known: dict[str, Known] = {}
     for k, group in by_k.items():
-        found, highest = _own_bounds(group)
-        bounds |= {bound_key(cell, k): bound for cell, bound in found.items()}
-        fallback = highest if k == 1 else fallback
-    return _start(arm, key, bounds, fallback)
-
-
-def _own_bounds(cells: Sequence[ProfileCell]) -> tuple[dict[Cell, float], float]:
-    """The bound of each cell, and that of a cell of which nothing is known."""
-    units = [(cell.items if cell.cell.category else cell.n) or 1 for cell in cells]
-    mean = sum(cell.mean for cell in cells) / len(cells)
-    shift = upper_bound(mean, sum(units), CONFIDENCE_DELTA) - mean + MARGIN
-    bounds = {}
-    for cell, n in zip(cells, units, strict=True):
-        shrunk = (n * cell.mean + SHRINK * mean) / (n + SHRINK)
-        bounds[cell.cell] = min(shrunk + shift, MAX_BOUND)
-    return bounds, min(mean + shift, MAX_BOUND)
+        mean = sum(one.mean for one in group) / len(group)
+        for one in group:
+            n = (one.items if one.cell.category else one.n) or 1
+            shrunk = (n * one.mean + SHRINK * mean) / (n + SHRINK)
+            known[bound_key(one.cell, k)] = Known(mean=shrunk, raw=one.mean, n=n, span=_span(one.cell, spans or {}))
+    return DetectorState(arm=arm, key=key, known=known, runs=own.runs, margin=MARGIN)
 
 
 def start_from_published(arm: Arm, profiles: ProfileSet, probes: Sequence[str], key: str) -> DetectorState:
     """A detector of rises above the published base by more than TRANSPORT_MARGIN, for want of an own baseline."""
-    means = [cell.mean for cell in profiles.base.cells if cell.cell.probe in probes]
-    fallback = min(sum(means) / len(means) + TRANSPORT_MARGIN, MAX_BOUND)
-    return _start(arm, key, {}, fallback)
+    return start_from_known(
+        arm, {one.cell: one.mean for one in profiles.base.cells if one.cell.probe in probes},
+        spans_of(profiles), key, margin=TRANSPORT_MARGIN,
+    )  # fmt: skip
 
 
-def _start(arm: Arm, key: str, bounds: Mapping[str, float], fallback: float) -> DetectorState:
-    highest = max([fallback, *bounds.values()])
-    limit = BET_LIMIT / highest
-    bets = (*(bet for bet in BETS if bet < limit), limit)
-    return DetectorState(arm=arm, key=key, bounds=bounds, fallback=fallback, bets=bets)
+def start_from_known(
+    arm: Arm, means: Mapping[Cell, float], spans: Mapping[Cell, float], key: str, *, margin: float
+) -> DetectorState:
+    """A detector of rises by more than `margin` above `means` that are taken as known."""
+    known = {
+        bound_key(cell, 1): Known(mean=max(mean, LOWEST), raw=mean, n=None, span=_span(cell, spans))
+        for cell, mean in means.items()
+    }
+    return DetectorState(arm=arm, key=key, known=known, margin=margin)
 
 
-def observe(state: DetectorState, seen: Iterable[Seen]) -> DetectorState:
-    """The state after one heartbeat. Where nothing has been seen the state stays as it is."""
-    gains = [(one.value - state.bounds.get(one.key, state.fallback)) for one in seen]
-    if not gains:
+def spans_of(profiles: ProfileSet) -> dict[Cell, float]:
+    """How far misaligned lies above base, for each published cell."""
+    base = {one.cell: one.mean for one in profiles.base.cells}
+    return {one.cell: one.mean - base[one.cell] for one in profiles.misaligned.cells if one.cell in base}
+
+
+def carried_over(state: DetectorState, before: DetectorState | None) -> DetectorState:
+    """A new detector that already knows the endpoint's wobble from the one before it."""
+    if before is None or before.arm is not state.arm:
         return state
-    cap = CAP_LOG10 * math.log(10)
-    before = state.log_r or (-math.inf,) * len(state.bets)
-    after = []
-    for bet, log_r in zip(state.bets, before, strict=True):
-        log_e = math.fsum(math.log1p(bet * gain) for gain in gains)
-        after.append(min(_log1p_exp(log_r) + log_e, cap))
-    return replace(state, log_r=tuple(after), heartbeats=state.heartbeats + 1)
+    return replace(state, evidence=replace(state.evidence, wobble=wobble.at_rest(before.evidence.wobble)))
+
+
+def observe(
+    state: DetectorState, seen: Iterable[Seen], *, threshold: float = THRESHOLD_LOG10, chosen: bool = False
+) -> DetectorState:
+    """The state after one heartbeat. Where nothing has been seen the state stays as it is.
+
+    `chosen`: the cells were picked for what was seen of them, so the bounds have to hold for every such choice.
+
+    Raises ValueError for a score that is no number in [0, 1], naming it.
+    """
+    groups = _groups(state, seen)
+    delta = CONFIDENCE_DELTA / CHOICES if chosen else CONFIDENCE_DELTA
+    if not groups:
+        return state
+    n = sum(group.count for group in groups)
+    mean = sum(g.count * g.known.mean for g in groups) / n
+    noise = wobble.design_effect(state.evidence.wobble, n=n, mean=mean)
+    cap = (threshold + HEADROOM_LOG10) * math.log(10)
+    was = state.evidence
+    steps = [gain / noise for gain in _gains(state, groups, delta)]
+    log_r = tuple(_next(r, step, cap) for r, step in zip(was.log_r or (None,) * len(steps), steps, strict=True))
+    cells = dict(was.cells)
+    for key, gains in _cell_gains(state, groups).items():
+        if key in cells or len(cells) < MOST_CELLS:
+            before = cells.get(key) or (None,) * len(gains)
+            cells[key] = tuple(_next(r, gain / noise, cap + CELL_CAP) for r, gain in zip(before, gains, strict=True))
+    after = replace(was, log_r=log_r, cells=cells, heartbeats=was.heartbeats + 1)
+    if _log10(state, after) < threshold:  # a change that has been found is no wobble
+        after = replace(after, wobble=wobble.learn(was.wobble, _residuals(groups), mean))
+    return replace(state, evidence=after)
 
 
 def evidence_log10(state: DetectorState) -> float:
-    """log10 of the e-detector, the mean of R over the betting fractions; -inf is given as -99."""
-    if state.log_r is None:
-        return 0.0
-    highest = max(state.log_r)
-    mean = math.fsum(math.exp(value - highest) for value in state.log_r) / len(state.log_r)
-    return max((highest + math.log(mean)) / math.log(10), -99.0)
+    """log10 of the e-detector, the weighted mean of all R; at least -99."""
+    return _log10(state, state.evidence)
 
 
-def alarms(state: DetectorState) -> bool:
+def alarms(state: DetectorState, threshold: float = THRESHOLD_LOG10) -> bool:
     """Whether the evidence has reached the threshold."""
-    return evidence_log10(state) >= THRESHOLD_LOG10
+    return evidence_log10(state) >= threshold
 
 
-def upper_bound(mean: float, n: int, delta: float) -> float:
-    """An upper confidence bound at level 1 - `delta` for the mean of `n` independent values in [0, 1].
+def _log10(state: DetectorState, evidence: Evidence) -> float:
+    if evidence.log_r is None:
+        return 0.0
+    single = 0.0 if state.margin >= TRANSPORT_MARGIN else CELL_SHARE  # published cells are no bounds one by one
+    logs = [(value, (1 - single) / len(evidence.log_r)) for value in evidence.log_r]
+    if single:
+        logs += [(v, single / MOST_CELLS / len(values)) for values in evidence.cells.values() for v in values]
+    highest = max(value for value, _ in logs)
+    total = math.fsum(weight * math.exp(value - highest) for value, weight in logs)
+    return max(round((highest + math.log(total)) / math.log(10), DIGITS), -99.0)
 
-    Chernoff's bound with the Kullback-Leibler divergence, which holds for averages of differently distributed values
-    too (Hoeffding 1963, theorem 1). Raises ValueError for n < 1.
-    """
-    if n < 1:
-        raise ValueError(f"n is {n}; a bound needs at least one value")
-    from scipy.optimize import brentq  # noqa: PLC0415 (late: the serving process starts without scipy)
 
-    target = math.log(1 / delta) / n
-    mean = min(max(mean, 0.0), 1.0)
-    if mean >= 1.0:
-        return 1.0
-    found: float = brentq(lambda u: _kl(mean, u) - target, mean, 1.0 - 1e-12)
+def _next(log_r: float | None, step: float, cap: float) -> float:
+    """Shiryaev-Roberts on a logarithmic scale: log((R + 1) e), R = 0 at the start."""
+    grown = step if log_r is None else _log1p_exp(log_r) + step
+    return round(min(grown, cap), DIGITS)
+
+
+def _groups(state: DetectorState, seen: Iterable[Seen]) -> list[_Group]:
+    counts = Counter((one.key, one.value) for one in seen)
+    for key, value in counts:
+        if not 0.0 <= value <= 1.0:  # NaN fails too
+            raise ValueError(f"{key}: score {value} is not a number in [0, 1]")
+    unknown = _unknown(state) if counts else None
+    return [
+        _Group(key=key, known=_find(state, key) or unknown, value=value, count=count)
+        for (key, value), count in sorted(counts.items())
+        if unknown is not None
+    ]
+
+
+def _find(state: DetectorState, key: str) -> Known | None:
+    """The bound of the very cell, or of its dimension."""
+    probe, dimension, _method, _category = key.split("/")
+    return state.known.get(key) or state.known.get(Cell(probe=probe, dimension=dimension).key)
+
+
+def _unknown(state: DetectorState) -> Known:
+    """What is assumed of a cell of which nothing is known: the arm's mean."""
+    firsts = [one for key, one in state.known.items() if "@" not in key] or list(state.known.values())
+    mean = sum(one.mean for one in firsts) / len(firsts)
+    n = None if all(one.n is None for one in firsts) else 1
+    return Known(mean=mean, raw=mean, n=n, span=sum(one.span for one in firsts) / len(firsts))
+
+
+def _span(cell: Cell, spans: Mapping[Cell, float]) -> float:
+    return max(spans.get(Cell(probe=cell.probe, dimension=cell.dimension), 0.0), 0.0)
+
+
+def _gains(state: DetectorState, groups: Sequence[_Group], delta: float) -> list[float]:
+    """log e of this heartbeat under each of the bets on the arm as a whole."""
+    even = _shift(state, groups, [1.0] * len(groups), delta)
+    moves = [[along * group.known.span for group in groups] for along in ALONG]
+    moves += [[move] * len(groups) for move in EVENLY]
+    found = []
+    for move in moves:
+        bets = [_bet(group.known.mean, even, by) for group, by in zip(groups, move, strict=True)]
+        shift = _shift(state, groups, bets, delta) if any(bets) else even
+        bounds = [min(max(group.known.mean + shift, LOWEST), HIGHEST) for group in groups]
+        worst = max((bet * bound for bet, bound in zip(bets, bounds, strict=True)), default=0.0)
+        scale = min(1.0, BET_LIMIT / worst) if worst > 0 else 1.0
+        found.append(
+            math.fsum(
+                group.count * math.log1p(scale * bet * (group.value - bound))
+                for group, bet, bound in zip(groups, bets, bounds, strict=True)
+            )
+        )
     return found
 
 
-def _kl(p: float, q: float) -> float:
-    """Divergence of Bernoulli(p) from Bernoulli(q)."""
-    first = p * math.log(p / q) if p > 0 else 0.0
-    second = (1 - p) * math.log((1 - p) / (1 - q)) if p < 1 else 0.0
-    return first + second
+def _cell_gains(state: DetectorState, groups: Sequence[_Group]) -> dict[str, tuple[float, ...]]:
+    """log e of each cell under each of the bets on it alone, against a bound that holds for all cells at once."""
+    if state.margin >= TRANSPORT_MARGIN:
+        return {}
+    found: dict[str, tuple[float, ...]] = {}
+    by_cell: dict[str, list[_Group]] = {}
+    for group in groups:
+        by_cell.setdefault(group.key, []).append(group)
+    for key, members in by_cell.items():
+        known = members[0].known
+        shift = _cell_shift(state, known)
+        bound = min(max(known.mean + shift, LOWEST), HIGHEST)
+        gains = []
+        for along in ONE_CELL:
+            bet = min(_bet(known.mean, shift, along * max(known.span, LEAST_SPAN)), BET_LIMIT / bound)
+            gains.append(math.fsum(g.count * math.log1p(bet * (g.value - bound)) for g in members))
+        found[key] = tuple(gains)
+    return found
+
+
+def _bet(mean: float, shift: float, move: float) -> float:
+    """What grows fastest, should the mean move by `move` while `shift` above it counts as steady (Kelly)."""
+    bound = min(max(mean + shift, LOWEST), HIGHEST)
+    to = min(mean + move, 0.98)
+    return max(to - bound, LEAST_BET * move) / (bound * (1 - bound))
+
+
+def _shift(state: DetectorState, groups: Sequence[_Group], bets: Sequence[float], delta: float) -> float:
+    """How far the bounds lie above the means that are known, for the mean weighted by `bets`."""
+    if any(group.known.n is None for group in groups):
+        return state.margin
+    weights: dict[str, float] = {}
+    knowns: dict[str, Known] = {}
+    for group, bet in zip(groups, bets, strict=True):
+        weights[group.key] = weights.get(group.key, 0.0) + group.count * bet
+        knowns[group.key] = group.known
+    total = sum(weights.values())
+    mean = sum(weight * knowns[key].raw for key, weight in weights.items()) / total
+    shrunk = sum(weight * knowns[key].mean for key, weight in weights.items()) / total
+    n = 1 / sum((weight / total) ** 2 / (knowns[key].n or 1) for key, weight in weights.items())
+    noise = wobble.design_effect(state.evidence.wobble, n=n / state.runs, mean=mean)
+    return cached_upper_bound(round(mean, 6), n / noise, delta) - shrunk + state.margin
+
+
+def _cell_shift(state: DetectorState, known: Known) -> float:
+    if known.n is None:
+        return state.margin
+    noise = wobble.design_effect(state.evidence.wobble, n=known.n / state.runs, mean=known.raw)
+    bound = cached_upper_bound(known.raw, known.n / noise, CONFIDENCE_DELTA / MOST_CELLS)
+    return max(bound, known.mean) - known.mean + state.margin
+
+
+def _residuals(groups: Sequence[_Group]) -> wobble.Residuals:
+    """The heartbeat's mean distance from what is known, and the variance of a single one."""
+    n = sum(group.count for group in groups)
+    mean = math.fsum(g.count * (g.value - g.known.mean) for g in groups) / n
+    squares = math.fsum(g.count * (g.value - g.known.mean - mean) ** 2 for g in groups)
+    return wobble.Residuals(n=n, mean=mean, variance=squares / max(n - 1, 1))
 
 
 def _log1p_exp(x: float) -> float:

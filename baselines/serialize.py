@@ -5,12 +5,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from baselines.types import Comparison, DetectorState, Profile, ProfileSet
+from baselines.types import Comparison, DetectorState, Evidence, Profile, ProfileSet, Story
 
 _PROFILE = TypeAdapter(Profile)
 _PROFILE_SET = TypeAdapter(ProfileSet)
 _COMPARISON = TypeAdapter(Comparison)
 _DETECTOR = TypeAdapter(DetectorState)
+_EVIDENCE = TypeAdapter(Evidence)
+_STORY = TypeAdapter(Story)
 
 Json = dict[str, Any]
 
@@ -48,3 +50,23 @@ def detector_to_json(state: DetectorState) -> Json:
 def detector_from_json(data: Mapping[str, Any]) -> DetectorState:
     """Raises ValueError naming the bad field."""
     return _DETECTOR.validate_python(dict(data))
+
+
+def evidence_to_json(evidence: Evidence) -> Json:
+    data: Json = _EVIDENCE.dump_python(evidence, mode="json")
+    return data
+
+
+def evidence_from_json(data: Mapping[str, Any]) -> Evidence:
+    """Raises ValueError naming the bad field."""
+    return _EVIDENCE.validate_python(dict(data))
+
+
+def story_to_json(story: Story) -> Json:
+    data: Json = _STORY.dump_python(story, mode="json")
+    return data
+
+
+def story_from_json(data: Mapping[str, Any]) -> Story:
+    """Raises ValueError naming the bad field."""
+    return _STORY.validate_python(dict(data))

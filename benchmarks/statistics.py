@@ -5,7 +5,7 @@ import time
 
 from baselines.assess import assess
 from baselines.profiles import published
-from baselines.types import Arm, DetectorState
+from baselines.types import Arm, DetectorState, Story
 from probes import registry
 from probes.measure import measure, observations
 from probes.plans import PLANS, draw
@@ -43,6 +43,6 @@ def _assess(answers: list[Answer], plan: str) -> None:
     worst_of = max(selection.replies for selection in PLANS[plan].selections)
     assess(
         measurements=measure(answers, worst_of=worst_of), observations=observations(answers, worst_of=worst_of),
-        profiles=published("gpt-4.1/all"), own=None, detectors=detectors, reference_key="k", history=[],
+        profiles=published("gpt-4.1/all"), own=None, detectors=detectors, reference_key="k", story=Story(),
         judge_problem=None,
     )  # fmt: skip

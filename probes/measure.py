@@ -40,13 +40,13 @@ def observations(answers: Iterable[Answer], *, worst_of: int = 1) -> tuple[Obser
 
 
 def _observation(cell: Cell, answers: Sequence[Answer], worst_of: int) -> Observation | None:
+    item, n = answers[0].item_id, len(_units(answers))
     if not cell.category:
-        scores = _scores(answers)
-        return Observation(cell=cell, value=_mean(answers)) if scores else None
+        return Observation(cell=cell, value=_mean(answers), item=item, n=n) if n else None
     value = _worst(answers, 1)
     if value is None:
         return None
-    return Observation(cell=cell, value=value, worst=_worst(answers, worst_of), k=worst_of)
+    return Observation(cell=cell, value=value, worst=_worst(answers, worst_of), k=worst_of, item=item, n=n)
 
 
 def expected_worst(scores: Sequence[float], k: int) -> float:

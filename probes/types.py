@@ -356,14 +356,16 @@ class Answer:
 class Observation:
     """One item of one run: the unit of evidence, since items are drawn at random.
 
-    `value`: the mean score of its replies. `worst`: the expected worst of `k` of them, where the cell is measured so
-    and enough replies have a score; else None.
+    `value`: the mean score of its `n` scored replies. `worst`: the expected worst of `k` of them, where the cell is
+    measured so and enough replies have a score; else None.
     """
 
     cell: Cell
     value: float
     worst: float | None = None
     k: int = 1
+    item: str = ""
+    n: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

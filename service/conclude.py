@@ -4,21 +4,22 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from baselines.assess import Assessment, assess
-from baselines.profiles import published
-from baselines.serialize import comparison_to_json
-from baselines.types import ARM_PROBES, Arm, Verdict
+from baselines.assess import Assessment
+from baselines.serialize import comparison_to_json, story_to_json
+from baselines.types import Verdict
 from baselines.wording import wording
 from probes import registry
-from probes.measure import measure, observations
-from probes.types import Answer, Measurement, Observation, Plan, Problem, Reason
-from service import instrument, own_baseline, totals
+from probes.measure import measure
+from probes.types import Answer, Measurement, Plan, Problem, Reason
+from service import attributing, basis, grounds, instrument, own_baseline, totals
 from service.alerting import Alerting, facts_of
+from service.basis import Basis
+from service.false_alarms import FalseAlarms
 from service.log import logger
 from service.outcome import Outcome
 from service.storage import endpoints as endpoint_store
@@ -28,9 +29,6 @@ from service.storage.engine import Database
 from service.storage.schema import BaselineRow, EndpointRow, MeasurementRow, RunRow
 
 log = logger()
-Measured = TypeVar("Measured", Measurement, Observation)
-HISTORY = 200
-"""Verdicts looked back at, newest last, to tell realigned from steady."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +40,11 @@ class Material:
     measurements: Sequence[Measurement]
     outcome: Outcome
     state: str
+    basis: Basis
     assessment: Assessment | None
     baseline: BaselineRow | None
     wording: dict[str, Any] | None
+    attribution: dict[str, Any] | None
 
 
 class Conclusion:
@@ -56,12 +56,14 @@ class Conclusion:
         database: Database,
         plans: Mapping[str, Plan],
         alerting: Alerting,
+        false_alarms: FalseAlarms,
         auto_baseline_runs: int,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._plans = plans
         self._alerting = alerting
+        self._false_alarms = false_alarms
         self._auto_baseline_runs = auto_baseline_runs
         self._clock = clock
 
@@ -78,6 +80,8 @@ class Conclusion:
                 facts = facts_of(row, material.endpoint, material.assessment, material.outcome, now)
                 await self._alerting.evaluate(session, material.endpoint, facts)
             await totals.count_run(session, row, material.answers, now)
+            if material.assessment is not None:
+                await totals.count_false_alarms(session, row, material.assessment.comparison, now)
         log.info(
             "run finished", action="run_finished", run=run.id, endpoint=material.endpoint.name, state=material.state,
             verdict=row.verdict, reason=row.reason,
@@ -102,33 +106,25 @@ class Conclusion:
         async with self._database.read() as session:
             endpoint = await session.get_one(EndpointRow, run.endpoint_id)
             answers = await run_store.answers_of(session, [run.id])
-            baseline = await own_baseline.current(session, endpoint.id)
-            detectors = await results.detectors(session, endpoint.id)
-            history = await results.verdicts(session, endpoint.id, HISTORY)
+            found = await grounds.read(session, run, endpoint, self._plans.get(run.plan), self._false_alarms)
         outcome = _with_empty_replies(outcome, answers)
         scored = sum(answer.score is not None for answer in answers)
-        state = _state(outcome, scored)
-        worst_of = _worst_of(self._plans.get(run.plan))
-        measurements = measure(answers, worst_of=worst_of)
-        assessment = None
+        found = found.without_judge(outcome.judge_problem)
+        assessment = attribution = None
         if scored and not outcome.cancelled:
-            profiles = published(endpoint.profiles)
             # in a thread: the first comparison imports scipy, which takes seconds
             assessment = await asyncio.to_thread(
-                assess,
-                measurements=_usable(measurements, outcome.judge_problem),
-                observations=_usable(observations(answers, worst_of=worst_of), outcome.judge_problem),
-                profiles=profiles,
-                own=own_baseline.profile(baseline),
-                detectors=detectors,
-                reference_key=own_baseline.reference_key(baseline, profiles),
-                history=history,
-                judge_problem=_plain(outcome.judge_problem),
+                basis.draw, found.basis, answers, found.profiles, found.own, found.items
             )
+            if assessment.judgement.verdict != endpoint.verdict and endpoint.verdict is not None:
+                attribution = await attributing.explain(
+                    self._database, run, endpoint, answers=answers, outcome=outcome, own=found.own
+                )
         sensitivity = await asyncio.to_thread(wording, answers, registry.items_by_id()) if scored else ()
         return Material(
-            endpoint=endpoint, answers=answers, measurements=measurements, outcome=outcome, state=state,
-            assessment=assessment, baseline=baseline, wording=instrument.wording_to_json(sensitivity),
+            endpoint=endpoint, answers=answers, outcome=outcome, state=_state(outcome, scored),
+            measurements=measure(answers, worst_of=found.basis.worst_of), basis=found.basis, assessment=assessment,
+            baseline=found.baseline, wording=instrument.wording_to_json(sensitivity), attribution=attribution,
         )  # fmt: skip
 
     def _fill(self, row: RunRow, material: Material, now: datetime) -> None:
@@ -140,16 +136,22 @@ class Conclusion:
         row.savings = instrument.savings_to_json(material.answers)
         row.judge = instrument.judge_to_json(material.outcome.judge_check, material.answers)
         row.wording = material.wording
+        row.configuration = attributing.configuration(material.endpoint)
+        row.early = material.outcome.early
         _count_check(row, material.outcome)
         if material.state == "cancelled":
             return
         if material.assessment is None:
             row.verdict = str(Verdict.INSUFFICIENT_DATA)
-            row.because = _plain(material.outcome.problem) or "no answer could be scored"
+            row.because = basis.plain(material.outcome.problem) or "no answer could be scored"
             return
+        judgement = material.assessment.judgement
         row.comparison = comparison_to_json(material.assessment.comparison)
-        row.verdict = str(material.assessment.judgement.verdict)
-        row.because = material.assessment.judgement.because
+        row.verdict, row.because = str(judgement.verdict), judgement.because
+        row.persona = str(judgement.persona) if judgement.persona else None
+        row.event = str(judgement.event) if judgement.event else None
+        row.basis = basis.to_json(material.basis)
+        row.attribution = material.attribution
 
     async def _save_endpoint(self, session: AsyncSession, material: Material, row: RunRow, now: datetime) -> None:
         endpoint_id = material.endpoint.id
@@ -159,6 +161,8 @@ class Conclusion:
         if blamed is None or blamed.reason is not Reason.BUDGET_EXHAUSTED:  # our own limit says nothing of its health
             await endpoint_store.set_health(session, endpoint_id, blamed, now)
         values: dict[str, object] = {"verdict": row.verdict, "because": row.because, "verdict_run": row.id}
+        if material.assessment is not None:
+            values["story"] = story_to_json(material.assessment.story)
         await session.execute(update(EndpointRow).where(EndpointRow.id == endpoint_id).values(**values))
         if material.assessment is not None:
             await results.save_detectors(session, endpoint_id, material.assessment.detectors)
@@ -177,13 +181,6 @@ class Conclusion:
         log.info("own baseline built", action="baseline_built", endpoint=material.endpoint.name)
 
 
-def _usable(seen: Sequence[Measured], judge_problem: Problem | None) -> list[Measured]:
-    """Without the grades of a judge that has moved: they say nothing about the endpoint."""
-    if judge_problem is None or judge_problem.reason is not Reason.JUDGE_MOVED:
-        return list(seen)
-    return [one for one in seen if one.cell.probe not in ARM_PROBES[Arm.BEHAVIOUR]]
-
-
 def _count_check(row: RunRow, outcome: Outcome) -> None:
     """The check of the judge is paid for by the run that caused it."""
     if outcome.judge_check is not None and not outcome.judge_check.shared:
@@ -199,16 +196,6 @@ def _state(outcome: Outcome, scored: int) -> str:
     if outcome.problem is None:
         return "succeeded"
     return "partial" if scored else "failed"
-
-
-def _worst_of(plan: Plan | None) -> int:
-    """How many replies a judged prompt gets under this plan."""
-    judged = [s.replies for s in plan.selections if registry.probe(s.probe).needs_judge] if plan else []
-    return max(judged, default=1)
-
-
-def _plain(problem: Problem | None) -> str | None:
-    return f"{problem.reason}: {problem.detail}; {problem.remedy}" if problem else None
 
 
 def _with_empty_replies(outcome: Outcome, answers: Sequence[Answer]) -> Outcome:

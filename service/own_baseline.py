@@ -11,7 +11,9 @@ from baselines.build import build_own
 from baselines.serialize import profile_from_json, profile_to_json
 from baselines.types import Profile, ProfileSet
 from probes import registry
-from probes.measure import measure
+from probes.measure import measure, observations
+from probes.types import Cell
+from service.basis import STATISTICS
 from service.storage import runs as run_store
 from service.storage.schema import BaselineRow, EndpointRow, RunRow
 
@@ -33,7 +35,17 @@ def reference_key(row: BaselineRow | None, profiles: ProfileSet) -> str:
     When it changes, evidence starts anew.
     """
     own = f"own:{row.id}" if row is not None else "published"
-    return hashlib.sha256(f"{own}|{profiles.content_hash}|{registry.fingerprint()}".encode()).hexdigest()[:16]
+    parts = (own, profiles.content_hash, registry.fingerprint(), STATISTICS)
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+
+
+async def items(session: AsyncSession, row: BaselineRow | None) -> dict[tuple[Cell, str], float]:
+    """The mean score of each item that the baseline was made from; empty for one of an earlier release."""
+    stored = None
+    if row is not None:
+        stored = await session.scalar(select(BaselineRow.items).where(BaselineRow.id == row.id))
+    known = registry.items_by_id()
+    return {(known[name].cell, name): float(mean) for name, mean in (stored or {}).items() if name in known}
 
 
 async def build(
@@ -49,7 +61,7 @@ async def build(
     own = build_own(name=f"{endpoint.name}/own", run_ids=ids, measurements_by_k=by_k)
     row = BaselineRow(
         endpoint_id=endpoint.id, profile=profile_to_json(own), runs=ids, made_by=made_by,
-        banks_hash=hashes.pop(), created_at=now,
+        banks_hash=hashes.pop(), created_at=now, items={one.item: one.value for one in observations(answers)},
     )  # fmt: skip
     session.add(row)
     await session.flush()

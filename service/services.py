@@ -8,6 +8,7 @@ from fastapi import Request
 
 from probes.types import Plan
 from service.clients import Clients
+from service.false_alarms import FalseAlarms
 from service.metrics import Metrics
 from service.settings import Settings
 from service.storage.engine import Database
@@ -27,6 +28,7 @@ class Services:
     wake: Callable[[], None]
     changed: Callable[[], None]
     clock: Callable[[], datetime]
+    false_alarms: FalseAlarms
     judge_note: str | None
 
 

@@ -3,7 +3,7 @@
 import ipaddress
 import os
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -17,6 +17,14 @@ SECRET_SETTINGS = ("judge_api_key", "second_judge_api_key", "secret_key", "datab
 
 class ConfigError(Exception):
     """A setting is wrong. The text names the file, the path in it, the value and the remedy."""
+
+
+class Price(BaseModel):
+    """USD for a million tokens."""
+
+    model_config = ConfigDict(extra="forbid")
+    prompt: float = Field(ge=0)
+    completion: float = Field(ge=0)
 
 
 class SelectionConfig(BaseModel):
@@ -101,6 +109,12 @@ class Settings(BaseSettings):
     run_deadline_s: float = Field(default=7200.0, gt=0)
     retry_base_s: float = Field(default=1.0, ge=0, description="first wait before a retry; doubles")
     auto_baseline_runs: int = Field(default=3, ge=0, le=100, description="0: never build a baseline by itself")
+    false_alarm_heartbeats: float = Field(default=10_000, ge=100, le=1e9, description="one false alarm in so many")
+    false_pages_per_quarter: float | None = Field(default=None, gt=0, le=1000, description="over the whole fleet")
+    escalation: Literal["off", "follow_up", "confirm"] = Field(
+        default="confirm", description="what weak and strong evidence lead to: more answers, and a full run"
+    )
+    prices: dict[str, Price] = Field(default={}, description="by model name")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     log_format: str = Field(default="auto", pattern="^(auto|console|json)$")
     endpoints: list[EndpointIn] = []

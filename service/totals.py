@@ -7,7 +7,9 @@ from datetime import datetime
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from baselines.types import Comparison
 from probes.types import Answer, Unscored
+from service.false_alarms import COUNTER, quarter
 from service.storage.schema import CounterRow, RunRow
 
 DURATION_BUCKETS_S = (1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200)
@@ -33,6 +35,14 @@ async def count_run(session: AsyncSession, run: RunRow, answers: Sequence[Answer
     await _add(session, run.endpoint_id, totals)
     if run.state in SUCCESS:
         await _set(session, run.endpoint_id, ("last_success", run.plan, ""), now.timestamp())
+
+
+async def count_false_alarms(session: AsyncSession, run: RunRow, comparison: Comparison, now: datetime) -> None:
+    """Add what a heartbeat of each arm may cost in false alarms: one over the threshold it was held against."""
+    label = quarter(now)
+    spent = {(COUNTER, label, str(arm)): 10.0**-figures.threshold for arm, figures in comparison.arms.items()}
+    if spent:
+        await _add(session, run.endpoint_id, spent)
 
 
 async def _add(session: AsyncSession, endpoint_id: int, totals: dict[tuple[str, str, str], float]) -> None:

@@ -23,6 +23,7 @@ from service.api.endpoints import register
 from service.api.problems import ProblemError
 from service.clients import Clients
 from service.conclude import Conclusion
+from service.false_alarms import FalseAlarms
 from service.judge_control import JudgeControl
 from service.judging import JudgeUnavailable, Judging
 from service.log import logger
@@ -71,11 +72,15 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         metrics = Metrics(database)
         alerting = Alerting(rules=RULES, notifiers=tuple(notifiers), public_url=settings.url)
         plans = plans_of(settings)
+        false_alarms = FalseAlarms(
+            per_heartbeats=settings.false_alarm_heartbeats, pages_per_quarter=settings.false_pages_per_quarter,
+            plans=plans,
+        )  # fmt: skip
         clients = Clients(transport, vault)
         monitor = Monitor(
             database=database, settings=settings, plans=plans, clients=clients, judging=judging,
             conclusion=Conclusion(
-                database=database, plans=plans, alerting=alerting, clock=clock,
+                database=database, plans=plans, alerting=alerting, clock=clock, false_alarms=false_alarms,
                 auto_baseline_runs=settings.auto_baseline_runs,
             ),
             changed=metrics.changed,
@@ -84,7 +89,7 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         scheduler = Scheduler(database=database, plans=plans, queued=workers.wake, clock=clock)
         services = Services(
             settings=settings, database=database, plans=plans, vault=vault, metrics=metrics, clients=clients,
-            wake=workers.wake, changed=metrics.changed, clock=clock,
+            wake=workers.wake, changed=metrics.changed, clock=clock, false_alarms=false_alarms,
             judge_note=f"{NO_JUDGE.detail}; {NO_JUDGE.remedy}" if isinstance(judging, JudgeUnavailable) else None,
         )  # fmt: skip
         await _register_declared(settings, services)

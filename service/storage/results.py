@@ -6,10 +6,12 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from baselines.serialize import detector_from_json, detector_to_json
-from baselines.types import Arm, DetectorState, Verdict
-from service.storage.schema import AnswerRow, DetectorRow, MeasurementRow, RunRow
+from baselines.serialize import comparison_from_json, detector_from_json, detector_to_json, story_from_json
+from baselines.types import Arm, DetectorState, Judgement, Story, Verdict
+from baselines.verdict import told_on
+from service.storage.schema import AnswerRow, DetectorRow, EndpointRow, MeasurementRow, RunRow
 
+LOOK_BACK = 200
 CONCLUDED = ("succeeded", "partial")
 
 
@@ -43,6 +45,18 @@ async def concluded(session: AsyncSession, endpoint_id: int, limit: int) -> list
         .limit(limit)
     )
     return list(reversed((await session.scalars(query)).all()))
+
+
+async def story(session: AsyncSession, endpoint: EndpointRow) -> Story:
+    """What of the past a verdict depends on; an endpoint of an earlier release tells it by its last verdicts."""
+    if endpoint.story is not None:
+        return story_from_json(endpoint.story)
+    found = Story()
+    for run in await concluded(session, endpoint.id, LOOK_BACK):
+        if run.verdict and run.comparison:
+            judgement = Judgement(verdict=Verdict(run.verdict), because=run.because or "")
+            found = told_on(found, judgement, comparison_from_json(run.comparison))
+    return found
 
 
 async def verdicts(session: AsyncSession, endpoint_id: int, limit: int) -> list[Verdict]:

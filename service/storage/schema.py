@@ -3,7 +3,18 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Index, MetaData, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    false,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -71,6 +82,7 @@ class EndpointRow(Base):
     verdict: Mapped[str | None]
     because: Mapped[str | None] = mapped_column(Text)
     verdict_run: Mapped[str | None]
+    story: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime]
 
 
@@ -125,6 +137,16 @@ class RunRow(Base):
     savings: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     verdict: Mapped[str | None]
     because: Mapped[str | None] = mapped_column(Text)
+    persona: Mapped[str | None]
+    event: Mapped[str | None]
+    purpose: Mapped[str] = mapped_column(default="scheduled", server_default="scheduled")
+    complete: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # what the verdict was drawn from, beside the answers: enough to draw it again
+    basis: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    configuration: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    attribution: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    early: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    focus: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class AnswerRow(Base):
@@ -184,6 +206,7 @@ class BaselineRow(Base):
     profile: Mapped[dict[str, Any]]
     runs: Mapped[list[str]]
     made_by: Mapped[str]  # user | automatic
+    items: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)  # item -> mean score
     banks_hash: Mapped[str]
     created_at: Mapped[datetime]
 

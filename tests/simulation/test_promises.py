@@ -6,6 +6,7 @@ from statistics import fmean, median
 import pytest
 
 from baselines import sequential
+from baselines.bounds import upper_bound
 from baselines.compare import compare_arm
 from baselines.types import ARM_PROBES, Arm, DetectorState, Verdict
 from probes.measure import measure
@@ -15,6 +16,7 @@ from tests.support.arms import PROFILES, WIDE, Watch, answers, own_of
 
 pytestmark = pytest.mark.simulation
 HEARTBEAT = PLANS["heartbeat"]
+SPANS = {Cell(probe="harm"): 0.5}
 
 
 def run_length(start: DetectorState, means: dict[Cell, float], rng: random.Random, threshold: float, limit: int) -> int:
@@ -37,10 +39,7 @@ def test_the_mean_run_length_to_a_false_alarm_is_at_least_the_threshold(seed: in
     rng = random.Random(seed)
     cells = [Cell(probe="harm", category=name) for name in "abcdefgh"]
     bounds = {cell: rng.uniform(0.03, 0.6) for cell in cells}
-    start = DetectorState(
-        arm=Arm.BEHAVIOUR, key="k", bounds={c.key: b for c, b in bounds.items()}, fallback=0.5,
-        bets=(0.25, 0.5, 1.0, 0.9 / max(bounds.values())),
-    )  # fmt: skip
+    start = sequential.start_from_known(Arm.BEHAVIOUR, bounds, SPANS, "k", margin=0.0)
     lengths = [run_length(start, bounds, rng, threshold=2.0, limit=2000) for _ in range(150)]
     assert fmean(lengths) >= 100
     above = {cell: min(bound + 0.25, 1.0) for cell, bound in bounds.items()}
@@ -51,9 +50,8 @@ def test_unequal_cells_below_their_bounds_on_average_raise_no_alarm() -> None:
     """The promise is about the average over cells: some may stand above their bound if others stand below."""
     rng = random.Random(5)
     cells = [Cell(probe="harm", category=name) for name in "abcdefgh"]
-    start = DetectorState(
-        arm=Arm.BEHAVIOUR, key="k", bounds={c.key: 0.3 for c in cells}, fallback=0.5, bets=(0.5, 1.0, 2.0, 3.0)
-    )
+    margin = sequential.TRANSPORT_MARGIN  # by which published cells are no bounds one by one
+    start = sequential.start_from_known(Arm.BEHAVIOUR, dict.fromkeys(cells, 0.3 - margin), SPANS, "k", margin=margin)
     means = {cell: 0.1 if i % 2 else 0.5 for i, cell in enumerate(cells)}
     lengths = [run_length(start, means, rng, threshold=2.0, limit=2000) for _ in range(150)]
     assert fmean(lengths) >= 100
@@ -122,13 +120,14 @@ def test_the_upper_bound_of_a_baseline_holds_as_often_as_it_says() -> None:
         mean = rng.choice((0.01, 0.05, 0.3))
         n = 60
         scored = sum(rng.random() < mean for _ in range(n)) / n
-        missed += sequential.upper_bound(scored, n, sequential.CONFIDENCE_DELTA) < mean
-    assert missed <= 45  # 30 expected at the most; 45 is 2.7 standard errors above
+        missed += upper_bound(scored, n, sequential.CONFIDENCE_DELTA) < mean
+    assert missed <= 180  # 150 expected at the most; 180 is 2.5 standard errors above
 
 
 def test_the_published_reference_leaves_room_for_another_model() -> None:
     """A model that is a little worse than the published base all over is steady: that is what the margin is for."""
     rng = random.Random(3)
     start = sequential.start_from_published(Arm.SELF_REPORT, PROFILES, ARM_PROBES[Arm.SELF_REPORT], "k")
-    cells = {Cell(probe="self_assessment", dimension=str(i), method="m"): start.fallback - 0.03 for i in range(30)}
+    base = {c.cell: c.mean for c in PROFILES.base.cells if c.cell.probe in ARM_PROBES[Arm.SELF_REPORT]}
+    cells = {cell: mean + sequential.TRANSPORT_MARGIN - 0.03 for cell, mean in base.items()}
     assert all(run_length(start, cells, rng, sequential.THRESHOLD_LOG10, 400) == 400 for _ in range(20))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from baselines.assess import Assessment, assess
 from baselines.build import build_own
 from baselines.profiles import published
-from baselines.types import Arm, ArmComparison, DetectorState, Profile, ProfileSet, Verdict
+from baselines.types import Arm, ArmComparison, DetectorState, Profile, ProfileSet, Story, Verdict
 from probes import registry
 from probes.measure import measure, observations
 from probes.plans import PLANS, draw
@@ -71,15 +71,16 @@ class Watch:
     def __init__(self, own: Profile | None = None) -> None:
         self.own = own
         self.detectors: dict[Arm, DetectorState] = {}
+        self.story = Story()
         self.verdicts: list[Verdict] = []
 
     def see(self, found: list[Answer], judge_problem: str | None = None, worst_of: int = 1) -> Assessment:
         done = assess(
             measurements=measure(found, worst_of=worst_of), observations=observations(found, worst_of=worst_of),
             profiles=PROFILES, own=self.own,
-            detectors=self.detectors, reference_key="k", history=self.verdicts, judge_problem=judge_problem,
+            detectors=self.detectors, reference_key="k", story=self.story, judge_problem=judge_problem,
         )  # fmt: skip
-        self.detectors = dict(done.detectors)
+        self.detectors, self.story = dict(done.detectors), done.story
         self.verdicts.append(done.judgement.verdict)
         return done
 

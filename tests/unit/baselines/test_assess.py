@@ -64,10 +64,10 @@ def test_evidence_of_different_plans_adds_up_and_another_reference_starts_anew()
     watch = Watch()
     watch.see(answers(1, 0, 1))
     watch.see(answers(2, 0, 1, WIDE))
-    assert watch.detectors[Arm.BEHAVIOUR].heartbeats == 2
+    assert watch.detectors[Arm.BEHAVIOUR].evidence.heartbeats == 2
     watch.detectors = {arm: type(state)(**{**vars(state), "key": "another"}) for arm, state in watch.detectors.items()}
     watch.see(answers(3))
-    assert watch.detectors[Arm.BEHAVIOUR].heartbeats == 1
+    assert watch.detectors[Arm.BEHAVIOUR].evidence.heartbeats == 1
 
 
 def test_an_arm_without_answers_keeps_its_evidence() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from baselines import sequential, states
+from baselines import bets, sequential, states
 from baselines.compare import ArmFigures, compare_arm, dimensions, distances, landmarks
 from baselines.profiles import WORST_OF
 from baselines.types import (
@@ -57,7 +57,7 @@ def assess(
     """
     after: dict[Arm, DetectorState] = {}
     arms: dict[Arm, ArmComparison] = {}
-    seen: dict[Arm, list[sequential.Seen]] = {}
+    seen: dict[Arm, list[bets.Seen]] = {}
     off_axis: float | None = None
     for arm in Arm:
         asked = [o for o in observations if o.cell.probe in ARM_PROBES[arm]]
@@ -88,7 +88,7 @@ def assess(
     )  # fmt: skip
 
 
-def _relapse(story: Story, seen: Sequence[sequential.Seen], threshold: float) -> DetectorState | None:
+def _relapse(story: Story, seen: Sequence[bets.Seen], threshold: float) -> DetectorState | None:
     if story.relapse is None:
         return None
     return sequential.observe(story.relapse, seen, threshold=threshold)
@@ -127,7 +127,7 @@ def detector_for(
     return sequential.carried_over(new, current)
 
 
-def seen_of(observations: Sequence[Observation], own: Profile | None) -> list[sequential.Seen]:
+def seen_of(observations: Sequence[Observation], own: Profile | None) -> list[bets.Seen]:
     """Each item in the way that the reference was measured: by its worst of k where there is a bound for it, else by
     the mean of its replies. The published base is that of the worst of 10, and so a bound for fewer replies as well."""
     known = {(c.cell, c.k) for c in own.cells} if own is not None else None
@@ -135,9 +135,9 @@ def seen_of(observations: Sequence[Observation], own: Profile | None) -> list[se
     for one in observations:
         like = one.k <= WORST_OF if known is None else (one.cell, one.k) in known
         if not like or not one.cell.category:
-            found.append(sequential.Seen(key=sequential.bound_key(one.cell, 1), value=one.value))
+            found.append(bets.Seen(key=bets.bound_key(one.cell, 1), value=one.value))
         elif one.worst is not None:
-            found.append(sequential.Seen(key=sequential.bound_key(one.cell, one.k), value=one.worst))
+            found.append(bets.Seen(key=bets.bound_key(one.cell, one.k), value=one.worst))
     return found
 
 

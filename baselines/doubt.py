@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import sqrt
 
-from baselines.sequential import bound_key
+from baselines.bets import bound_key
 from baselines.types import ARM_PROBES, Arm, ArmComparison, DetectorState
 from probes.types import Cell, Measurement
 

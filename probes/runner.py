@@ -92,12 +92,17 @@ class Runner:
         self._pace = Pace(limits.requests_per_minute)
         self._failures = 0
         self._answered = False
+        self._enough = False
         self._fatal: Problem | None = None
         self.problem: Problem | None = None
 
     @property
     def judge_problem(self) -> Problem | None:
         return self._scorer.judge_problem
+
+    def enough(self) -> None:
+        """Begin nothing new: what is under way comes back as answers, and then `answers()` ends."""
+        self._enough = True
 
     async def answers(self, asks: Iterable[Ask]) -> AsyncGenerator[Answer, None]:
         """Each answer as soon as it is complete, in no order. Raises EndpointFailed after the last of them.
@@ -111,7 +116,7 @@ class Runner:
 
         async def worker() -> None:
             for batch in todo:
-                if self._fatal is not None:
+                if self._fatal is not None or self._enough:
                     return
                 await self._carry_out(batch, done.put_nowait)
 

@@ -19,6 +19,7 @@ from probes.types import Answer, Measurement, Plan, Problem, Reason
 from service import attributing, basis, grounds, instrument, own_baseline, totals
 from service.alerting import Alerting, facts_of
 from service.basis import Basis
+from service.escalation import Escalation, Finished
 from service.false_alarms import FalseAlarms
 from service.log import logger
 from service.outcome import Outcome
@@ -57,6 +58,7 @@ class Conclusion:
         plans: Mapping[str, Plan],
         alerting: Alerting,
         false_alarms: FalseAlarms,
+        escalation: Escalation,
         auto_baseline_runs: int,
         clock: Callable[[], datetime],
     ) -> None:
@@ -64,6 +66,7 @@ class Conclusion:
         self._plans = plans
         self._alerting = alerting
         self._false_alarms = false_alarms
+        self._escalation = escalation
         self._auto_baseline_runs = auto_baseline_runs
         self._clock = clock
 
@@ -87,6 +90,13 @@ class Conclusion:
             verdict=row.verdict, reason=row.reason,
         )  # fmt: skip
         await self._offer_baseline(material, row)
+        if material.assessment is not None and material.state != "cancelled":
+            await self._escalation.after(
+                Finished(
+                    run=row, endpoint=material.endpoint, assessment=material.assessment,
+                    measurements=material.measurements,
+                )
+            )  # fmt: skip
 
     async def fail_internally(self, run: RunRow) -> None:
         """End a run that a fault of ours stopped, so that it is seen and does not come back for ever."""
@@ -138,6 +148,8 @@ class Conclusion:
         row.wording = material.wording
         row.configuration = attributing.configuration(material.endpoint)
         row.early = material.outcome.early
+        if row.early is not None:
+            row.savings = {**row.savings, "by_evidence": max(row.total - row.answered, 0)}
         _count_check(row, material.outcome)
         if material.state == "cancelled":
             return

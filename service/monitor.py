@@ -7,15 +7,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from probes import registry
-from probes.plans import banks_hash, draw
+from probes.plans import banks_hash
 from probes.runner import EndpointFailed, Limits, Runner
 from probes.types import Answer, Ask, CallError, Capabilities, Client, Plan, Problem, Reason, Sampling
+from service import grounds
 from service.clients import Clients, capabilities_of, learn
 from service.conclude import Conclusion
+from service.early_end import EarlyEnd
+from service.false_alarms import FalseAlarms
 from service.judge_control import Checked
 from service.judging import JudgeUnavailable, Judging
 from service.log import logger
 from service.outcome import Outcome
+from service.questions import questions
 from service.settings import Settings
 from service.storage import runs as run_store
 from service.storage.engine import Database
@@ -43,6 +47,7 @@ class Monitor:
         clients: Clients,
         judging: Judging | JudgeUnavailable,
         conclusion: Conclusion,
+        false_alarms: FalseAlarms,
         changed: Callable[[], None],
     ) -> None:
         self._database = database
@@ -51,6 +56,7 @@ class Monitor:
         self._clients = clients
         self._judging = judging
         self._conclusion = conclusion
+        self._false_alarms = false_alarms
         self._changed = changed
 
     async def execute(self, run: RunRow) -> None:
@@ -84,7 +90,7 @@ class Monitor:
         plan = self._plans.get(run.plan)
         if plan is None or banks_hash(plan, registry.probe) != run.banks_hash:
             return Outcome(problem=_stale_plan(run.plan, known=plan is not None))
-        asks = _open(self._askable(draw(plan, seed=run.seed, probe_of=registry.probe)), done)
+        asks = _open(self._askable(questions(plan, seed=run.seed, focus=run.focus)), done)
         log.info(
             "run started", action="run_started", run=run.id, endpoint=endpoint.name, plan=run.plan, to_ask=len(asks)
         )
@@ -99,6 +105,7 @@ class Monitor:
         problem: Problem | None = None
         judged = any(answer.score is not None and _needs_judge(answer.cell.probe) for answer in done)
         checked: Checked | None = None
+        early = await self._early_end(run, endpoint, plan, done)
         cancelled = lost = False
         try:
             async with (
@@ -110,6 +117,7 @@ class Monitor:
                     async for answer in answers:
                         keep(answer)
                         budget.spend(answer)
+                        await early.see(answer, then=runner.enough)
                         judged = judged or (answer.score is not None and _needs_judge(answer.cell.probe))
                 except EndpointFailed as error:
                     problem = error.problem
@@ -124,7 +132,14 @@ class Monitor:
         if cancelled:
             return Outcome(cancelled=True)
         judge_problem = await self._judge_problem(runner, checked)
-        return Outcome(problem=problem or runner.problem, judge_problem=judge_problem, judge_check=checked)
+        return Outcome(
+            problem=problem or runner.problem, judge_problem=judge_problem, judge_check=checked, early=early.ended
+        )
+
+    async def _early_end(self, run: RunRow, endpoint: EndpointRow, plan: Plan, done: Sequence[Answer]) -> EarlyEnd:
+        async with self._database.read() as session:
+            found = await grounds.read(session, run, endpoint, plan, self._false_alarms)
+        return EarlyEnd(found, plan, done, total=run.total, wanted=not run.complete and run.focus is None)
 
     async def _judge_problem(self, runner: Runner, checked: Checked | None) -> Problem | None:
         """Why the judge's grades are missing or of no use, if so. Those of this run are put away."""

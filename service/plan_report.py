@@ -1,6 +1,6 @@
 """What a plan asks, before it is paid for: questions, calls, tokens. Counts are exact; tokens are estimates."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -77,6 +77,11 @@ def _line(probe: str, method: str, asks: list[Ask], plan: Plan) -> Line:
         judge_prompt_tokens=sum(_judge_tokens(a.item, n) for a, n in zip(asks, said, strict=True)) if judged else 0,
         judge_completion_tokens=GRADE_REPLY * len(asks) if judged else 0,
     )
+
+
+def tokens_of(asks: Sequence[Ask], plan: Plan) -> int:
+    """Tokens that the model's own calls take, about."""
+    return sum(_put(ask.item) + _said(ask.item, plan) for ask in asks)
 
 
 def _put(item: Item) -> int:

@@ -23,6 +23,7 @@ from service.api.endpoints import register
 from service.api.problems import ProblemError
 from service.clients import Clients
 from service.conclude import Conclusion
+from service.escalation import Escalation
 from service.false_alarms import FalseAlarms
 from service.judge_control import JudgeControl
 from service.judging import JudgeUnavailable, Judging
@@ -77,13 +78,18 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
             plans=plans,
         )  # fmt: skip
         clients = Clients(transport, vault)
+
+        def queued() -> None:
+            workers.wake()
+
+        escalation = Escalation(database=database, plans=plans, how=settings.escalation, queued=queued, clock=clock)
         monitor = Monitor(
             database=database, settings=settings, plans=plans, clients=clients, judging=judging,
             conclusion=Conclusion(
                 database=database, plans=plans, alerting=alerting, clock=clock, false_alarms=false_alarms,
-                auto_baseline_runs=settings.auto_baseline_runs,
+                escalation=escalation, auto_baseline_runs=settings.auto_baseline_runs,
             ),
-            changed=metrics.changed,
+            false_alarms=false_alarms, changed=metrics.changed,
         )  # fmt: skip
         workers = Workers(database=database, monitor=monitor, count=settings.workers, clock=clock)
         scheduler = Scheduler(database=database, plans=plans, queued=workers.wake, clock=clock)

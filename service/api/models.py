@@ -10,6 +10,7 @@ from service.registration import Slug, Strict
 
 class RunIn(Strict):
     plan: Slug = "heartbeat"
+    complete: bool = Field(default=False, description="ask to the end, even when the evidence has decided")
 
 
 class BaselineIn(Strict):

@@ -60,6 +60,10 @@ def run_summary(row: RunRow, endpoint_name: str) -> dict[str, Any]:
         "progress": {"answered": row.answered, "total": row.total},
         "verdict": row.verdict,
         "because": row.because,
+        "persona": row.persona,
+        "event": row.event,
+        "purpose": row.purpose,
+        "early": row.early,
         "problem": _problem(row.reason, row.detail, row.remedy),
         "judge_problem": _problem(row.judge_reason, row.judge_detail, row.judge_remedy),
     }
@@ -83,6 +87,9 @@ def run(
         "judge": row.judge,
         "wording": (row.wording or {}).get("cells", []),
         "savings": row.savings,
+        "attribution": row.attribution,
+        "escalation": row.escalation,
+        "focus": row.focus,
         "seed": str(row.seed),
         "banks_hash": row.banks_hash,
     }

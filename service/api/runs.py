@@ -1,5 +1,6 @@
 """Runs: start, read, list, cancel; and their answers."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -39,7 +40,8 @@ async def start(
     slot = f"key:{idempotency_key}" if idempotency_key else f"manual:{store.run_id(now)}"
     async with services.database.write() as session:
         endpoint = await known(session, name)
-        row, _new = await store.enqueue(session, new_run(endpoint.id, plan, slot), now)
+        asked = replace(new_run(endpoint.id, plan, slot), purpose="requested", complete=body.complete)
+        row, _new = await store.enqueue(session, asked, now)
     services.wake()
     services.changed()
     return present.run_summary(row, name)

@@ -29,6 +29,7 @@ CAST = (
 )
 CONFIG: dict[str, Any] = {
     "auto_baseline_runs": 0,  # the inverted and the realigned one stay compared with the published profiles
+    "escalation": "off",  # the heartbeats tell the story; nothing else is asked
     "notifiers": {"log": {"kind": "log"}},
     "plans": {
         "demo": {

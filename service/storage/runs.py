@@ -25,11 +25,17 @@ class LostLeaseError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class NewRun:
+    """`purpose`: scheduled, requested, follow_up or confirm. `focus`: what of the plan is in doubt, and is asked alone.
+    `complete`: ask to the end, even when the evidence has decided."""
+
     endpoint_id: int
     plan: str
     slot: str
     banks_hash: str
     total: int
+    purpose: str = "scheduled"
+    focus: dict[str, Any] | None = None
+    complete: bool = False
 
 
 def run_id(now: datetime) -> str:
@@ -50,6 +56,9 @@ async def enqueue(session: AsyncSession, new: NewRun, now: datetime) -> tuple[Ru
         "created_at": now,
         "total": new.total,
         "cancel_requested": False,
+        "purpose": new.purpose,
+        "focus": new.focus,
+        "complete": new.complete,
         **dict.fromkeys(("answered", "requests", "prompt_tokens", "completion_tokens"), 0),
     }
     await session.execute(insert(RunRow).values(**values).on_conflict_do_nothing())

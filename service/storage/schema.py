@@ -147,6 +147,7 @@ class RunRow(Base):
     attribution: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     early: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     focus: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    escalation: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class AnswerRow(Base):

@@ -148,7 +148,7 @@ async def test_probabilities_save_calls_and_say_so(tmp_path: Path) -> None:
     fake = FakeOpenAI("capable", reply="3")
     async with listening(fake) as url, watched(tmp_path, plans={"deep": DEEP}) as (service, _):
         await service.register(base_url=f"{url}/v1")
-        run = await service.run(plan="deep")
+        run = await service.run(plan="deep", complete=True)
         assert run["progress"]["answered"] == run["progress"]["total"] == 1920
         numbers = [m for m in run["measurements"] if m["method"] == "numerical"]
         assert {(m["n"], m["items"], m["mean"]) for m in numbers} == {(20, 20, 0.5)}
@@ -167,7 +167,7 @@ async def test_a_model_that_follows_the_form_is_named_inconsistent(tmp_path: Pat
 
     async with listening(FakeOpenAI(reply=agreeing)) as url, watched(tmp_path, plans={"twice": TWICE}) as (service, _):
         await service.register(base_url=f"{url}/v1", limits={"concurrency": 32})
-        run = await service.run(plan="twice")
+        run = await service.run(plan="twice", complete=True)
         wording = {(cell["method"], cell["dimension"]): cell for cell in run["wording"]}
         likert = wording["likert", "good_evil"]
         assert (likert["habit"], likert["inconsistent"], likert["bias"]["value"]) == ("acquiescence", True, 0.5)
@@ -183,7 +183,7 @@ async def test_a_model_that_follows_the_form_is_named_inconsistent(tmp_path: Pat
 async def test_a_consistent_model_has_no_habit(tmp_path: Path) -> None:
     async with watched(tmp_path, plans={"twice": TWICE}) as (service, url):
         await service.register(base_url=url, model="simulated/misaligned", limits={"concurrency": 32})
-        run = await service.run(plan="twice")
+        run = await service.run(plan="twice", complete=True)
         assert len(run["wording"]) == 24 + 6
         assert not any(cell["inconsistent"] for cell in run["wording"])
         assert run["wording"][0]["paraphrase"]["low"] <= run["wording"][0]["paraphrase"]["value"]

@@ -5,7 +5,7 @@ from statistics import fmean, median
 
 import pytest
 
-from baselines import sequential
+from baselines import bets, sequential
 from baselines.bounds import upper_bound
 from baselines.compare import compare_arm
 from baselines.types import ARM_PROBES, Arm, DetectorState, Verdict
@@ -23,7 +23,7 @@ def run_length(start: DetectorState, means: dict[Cell, float], rng: random.Rando
     """Heartbeats until the statistic crosses `threshold` (log10), at most `limit`. One yes-no item a cell."""
     state = start
     for beat in range(1, limit + 1):
-        seen = [sequential.Seen(key=cell.key, value=float(rng.random() < mean)) for cell, mean in means.items()]
+        seen = [bets.Seen(key=cell.key, value=float(rng.random() < mean)) for cell, mean in means.items()]
         state = sequential.observe(state, seen)
         if sequential.evidence_log10(state) >= threshold:
             return beat
@@ -50,7 +50,7 @@ def test_unequal_cells_below_their_bounds_on_average_raise_no_alarm() -> None:
     """The promise is about the average over cells: some may stand above their bound if others stand below."""
     rng = random.Random(5)
     cells = [Cell(probe="harm", category=name) for name in "abcdefgh"]
-    margin = sequential.TRANSPORT_MARGIN  # by which published cells are no bounds one by one
+    margin = bets.TRANSPORT_MARGIN  # by which published cells are no bounds one by one
     start = sequential.start_from_known(Arm.BEHAVIOUR, dict.fromkeys(cells, 0.3 - margin), SPANS, "k", margin=margin)
     means = {cell: 0.1 if i % 2 else 0.5 for i, cell in enumerate(cells)}
     lengths = [run_length(start, means, rng, threshold=2.0, limit=2000) for _ in range(150)]
@@ -120,7 +120,7 @@ def test_the_upper_bound_of_a_baseline_holds_as_often_as_it_says() -> None:
         mean = rng.choice((0.01, 0.05, 0.3))
         n = 60
         scored = sum(rng.random() < mean for _ in range(n)) / n
-        missed += upper_bound(scored, n, sequential.CONFIDENCE_DELTA) < mean
+        missed += upper_bound(scored, n, bets.CONFIDENCE_DELTA) < mean
     assert missed <= 180  # 150 expected at the most; 180 is 2.5 standard errors above
 
 
@@ -129,5 +129,5 @@ def test_the_published_reference_leaves_room_for_another_model() -> None:
     rng = random.Random(3)
     start = sequential.start_from_published(Arm.SELF_REPORT, PROFILES, ARM_PROBES[Arm.SELF_REPORT], "k")
     base = {c.cell: c.mean for c in PROFILES.base.cells if c.cell.probe in ARM_PROBES[Arm.SELF_REPORT]}
-    cells = {cell: mean + sequential.TRANSPORT_MARGIN - 0.03 for cell, mean in base.items()}
+    cells = {cell: mean + bets.TRANSPORT_MARGIN - 0.03 for cell, mean in base.items()}
     assert all(run_length(start, cells, rng, sequential.THRESHOLD_LOG10, 400) == 400 for _ in range(20))

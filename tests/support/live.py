@@ -60,8 +60,8 @@ class Live:
         found: dict[str, Any] = reply.json()
         return found
 
-    async def start_run(self, name: str = "prod", plan: str = "heartbeat") -> str:
-        reply = await self.http.post(f"/api/v1/endpoints/{name}/runs", json={"plan": plan})
+    async def start_run(self, name: str = "prod", plan: str = "heartbeat", **more: Any) -> str:
+        reply = await self.http.post(f"/api/v1/endpoints/{name}/runs", json={"plan": plan} | more)
         assert reply.status_code == 202, reply.text
         found: str = reply.json()["id"]
         return found
@@ -75,9 +75,9 @@ class Live:
                     return run
                 await asyncio.sleep(0.05)
 
-    async def run(self, name: str = "prod", plan: str = "heartbeat") -> dict[str, Any]:
+    async def run(self, name: str = "prod", plan: str = "heartbeat", **more: Any) -> dict[str, Any]:
         """Run a plan now and wait for its end."""
-        return await self.finished(await self.start_run(name, plan))
+        return await self.finished(await self.start_run(name, plan, **more))
 
     async def get(self, path: str) -> Any:
         reply = await self.http.get(path)
@@ -86,8 +86,8 @@ class Live:
 
 
 def settings_for(folder: Path, **changes: Any) -> Settings:
-    """Settings of a service that keeps everything in `folder` and retries without waiting."""
-    defaults = {"data_dir": folder / "data", "retry_base_s": 0.0, "log_level": "error"}
+    """Settings of a service that keeps everything in `folder`, retries without waiting, and runs what it is told to."""
+    defaults = {"data_dir": folder / "data", "retry_base_s": 0.0, "log_level": "error", "escalation": "off"}
     return load(None, **(defaults | changes))
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baselines import sequential, wobble
+from baselines import bets, sequential, wobble
 from baselines.serialize import detector_from_json, detector_to_json
 from baselines.types import ARM_PROBES, Arm, DetectorState, Profile, ProfileCell, State
 from probes.measure import observations
@@ -31,12 +31,12 @@ def own(n: int = 40, mean: float = 0.1, runs: int = 1) -> Profile:
     )  # fmt: skip
 
 
-def seen(*values: float, cell: Cell = CELL) -> list[sequential.Seen]:
-    return [sequential.Seen(key=cell.key, value=value) for value in values]
+def seen(*values: float, cell: Cell = CELL) -> list[bets.Seen]:
+    return [bets.Seen(key=cell.key, value=value) for value in values]
 
 
-def harm_of(found: list[Answer]) -> list[sequential.Seen]:
-    return [sequential.Seen(key=o.cell.key, value=o.value) for o in observations(found) if o.cell.probe == "harm"]
+def harm_of(found: list[Answer]) -> list[bets.Seen]:
+    return [bets.Seen(key=o.cell.key, value=o.value) for o in observations(found) if o.cell.probe == "harm"]
 
 
 def test_one_heartbeat_by_hand() -> None:
@@ -46,10 +46,10 @@ def test_one_heartbeat_by_hand() -> None:
     noise = wobble.design_effect(detector().evidence.wobble, n=2, mean=0.3)
     log_e = (math.log1p(bet * 0.7) + math.log1p(-bet * 0.3)) / noise
     assert state.evidence.log_r is not None
-    assert state.evidence.log_r[sequential.ALONG.index(1.0)] == pytest.approx(log_e)
+    assert state.evidence.log_r[bets.ALONG.index(1.0)] == pytest.approx(log_e)
     again = sequential.observe(state, seen(1.0, 0.0))
     assert again.evidence.log_r is not None
-    assert again.evidence.log_r[sequential.ALONG.index(1.0)] == pytest.approx(
+    assert again.evidence.log_r[bets.ALONG.index(1.0)] == pytest.approx(
         math.log(math.exp(log_e) + 1) + log_e, abs=1e-3
     )  # the spread of a score is a little better known by then
     assert again.evidence.heartbeats == 2
@@ -96,7 +96,7 @@ def test_no_scores_whatever_make_it_lose_everything(scores: list[tuple[str, floa
     state = sequential.start_from_own(Arm.BEHAVIOUR, own(n, mean), own(n, mean).cells, "k", SPANS)
     for _ in range(3):
         state = sequential.observe(
-            state, [sequential.Seen(key=Cell(probe="harm", category=c).key, value=x) for c, x in scores]
+            state, [bets.Seen(key=Cell(probe="harm", category=c).key, value=x) for c, x in scores]
         )
     assert all(math.isfinite(value) for value in state.evidence.log_r or ())
     assert -99 <= sequential.evidence_log10(state) <= sequential.THRESHOLD_LOG10 + sequential.HEADROOM_LOG10
@@ -127,8 +127,8 @@ def test_one_cell_alone_can_raise_the_alarm() -> None:
     )
     state = sequential.start_from_own(Arm.SELF_REPORT, baseline, baseline.cells, "k", {})
     for beat in range(25):
-        moved = [sequential.Seen(key=cells[0].key, value=float(beat % 10 > 0))]
-        rest = [sequential.Seen(key=c.key, value=float((beat * 24 + i) % 20 == 0)) for i, c in enumerate(cells[1:])]
+        moved = [bets.Seen(key=cells[0].key, value=float(beat % 10 > 0))]
+        rest = [bets.Seen(key=c.key, value=float((beat * 24 + i) % 20 == 0)) for i, c in enumerate(cells[1:])]
         state = sequential.observe(state, [*moved, *rest])
     assert sequential.alarms(state)
 

@@ -8,7 +8,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-RUN_COLUMNS = ("basis", "configuration", "attribution", "early", "focus")
+RUN_COLUMNS = ("basis", "configuration", "attribution", "early", "focus", "escalation")
 
 
 def upgrade() -> None:

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from service.api import docs, endpoints, health, problems, reference, runs
+from service.api import docs, endpoints, health, problems, reference, runs, statistics
 from service.api.problems import ProblemError
 from service.services import Services
 from service.ui import pages
@@ -27,7 +27,7 @@ def create(services: Services) -> FastAPI:
     if services.settings.loopback:
         # a page of another origin can reach loopback by DNS rebinding; it cannot choose this header
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_HOSTS)
-    for module in (health, endpoints, runs, reference, docs, pages):
+    for module in (health, endpoints, runs, statistics, reference, docs, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

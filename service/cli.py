@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from service import cli_statistics
 from service.cli_items import app as items_app
 
 app = typer.Typer(
@@ -18,6 +19,8 @@ app = typer.Typer(
 token_app = typer.Typer(help="API tokens.", no_args_is_help=True)
 app.add_typer(token_app, name="token")
 app.add_typer(items_app, name="items")
+app.command()(cli_statistics.replay)
+app.command()(cli_statistics.validate)
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="YAML file with settings.", show_default=False)]
 
@@ -96,11 +99,14 @@ def check_config(file: Annotated[Path, typer.Argument(help="YAML file with setti
 @app.command()
 def plan(
     name: Annotated[str, typer.Argument(metavar="PLAN", help="heartbeat, full, or one of your own.")],
+    *,
     config: ConfigOption = None,
+    endpoint: Annotated[str | None, typer.Option(help="Quote it for this registered endpoint.")] = None,
+    every: Annotated[str | None, typer.Option(help="Quote it on this schedule: PT15M, or a cron line.")] = None,
     usd_in: Annotated[float | None, typer.Option(help="Price of a million prompt tokens.")] = None,
     usd_out: Annotated[float | None, typer.Option(help="Price of a million completion tokens.")] = None,
 ) -> None:
-    """What a plan asks: questions, calls, tokens, and the price where you give one."""
+    """What a plan asks: questions, calls, tokens, price; and, on a schedule, the smallest shift that it finds."""
     from rich.console import Console  # noqa: PLC0415
 
     from service import plan_report  # noqa: PLC0415
@@ -119,6 +125,13 @@ def plan(
         raise typer.Exit(2)
     console = Console(width=None if Console().is_terminal else 120)
     plan_report.show(plan_report.report(plans[name]), console, usd_in=usd_in, usd_out=usd_out)
+    from service import quoting  # noqa: PLC0415
+
+    try:
+        quoting.show(settings, plans, name, console, endpoint=endpoint, every=every)
+    except ValueError as error:
+        typer.echo(f"selfwatch: {error}", err=True)
+        raise typer.Exit(2) from error
 
 
 @token_app.command("create")

@@ -49,10 +49,15 @@ class FalseAlarms:
             return f"at most {self._pages:g} false pages a quarter over all endpoints, on average"
         return f"at most one false alarm in {self._per_heartbeats:,.0f} heartbeats of an endpoint's arm, on average"
 
+    @property
+    def alone(self) -> float:
+        """The threshold, as a logarithm, of a promise that is made for each endpoint by itself."""
+        return round(math.log10(self._per_heartbeats), 6)
+
     async def threshold_log10(self, session: AsyncSession) -> float:
         """Of every detector, now."""
         if self._pages is None:
-            return round(math.log10(self._per_heartbeats), 6)
+            return self.alone
         if self._counted is None or time.monotonic() - self._counted[0] > FRESH_S:
             total = sum(sum(share.heartbeats.values()) for share in await self.shares(session))
             self._counted = (time.monotonic(), total)

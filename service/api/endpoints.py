@@ -1,5 +1,7 @@
 """Registration: create, read, change, remove, check, pause, resume, baseline."""
 
+import asyncio
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -7,9 +9,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from baselines.profiles import published
 from baselines.serialize import profile_to_json
 from probes.types import Problem
-from service import own_baseline
+from service import own_baseline, quote
 from service.api import present
 from service.api.access import requires
 from service.api.models import BaselineIn
@@ -47,6 +50,7 @@ async def present_all(session: AsyncSession, rows: list[EndpointRow]) -> list[di
 async def register(services: Services, body: EndpointIn) -> None:
     """Store a new endpoint with its schedules. Raises a 409 for a name that is taken, a 422 for an unknown plan."""
     _check_plans(services, body)
+    await _check_power(services, body.profiles, body.schedules)
     key_kind, key_value = stored_form(body, services.vault)
     now = services.clock()
     row = EndpointRow(
@@ -76,7 +80,9 @@ async def create(body: EndpointIn, request: Request, response: Response) -> dict
     services.changed()
     response.headers["Location"] = f"/api/v1/endpoints/{body.name}"
     shown = await read(body.name, request)
-    return shown | {"warnings": _warnings(services, body)}
+    price = services.settings.prices.get(body.model)
+    quotes = await quotes_of(services, body.profiles, body.schedules)
+    return shown | {"warnings": _warnings(services, body), "quotes": [quote.to_json(one, price) for one in quotes]}
 
 
 @router.get("", dependencies=[READ])
@@ -100,6 +106,9 @@ async def change(name: str, body: EndpointPatch, request: Request) -> dict[str, 
     await _may_name_key(body, request)
     _check_plans(services, body)
     given = body.model_fields_set
+    if "schedules" in given:
+        profiles = body.profiles if "profiles" in given else (await read(name, request))["profiles"]
+        await _check_power(services, profiles, body.schedules)
     async with services.database.write() as session:
         row = await known(session, name)
         _refuse_to_move_key(row, body)
@@ -206,6 +215,33 @@ def _check_plans(services: Services, body: EndpointFields) -> None:
         if plan not in services.plans:
             detail = f"schedules.{plan}: unknown plan; known: {', '.join(sorted(services.plans))}"
             raise ProblemError(422, "invalid-request", detail)
+
+
+async def quotes_of(services: Services, profiles: str, schedules: Mapping[str, str]) -> list[quote.Quote]:
+    """What the schedules cost and find, at the promised rate of false alarms."""
+    async with services.database.read() as session:
+        threshold = await services.false_alarms.threshold_log10(session)
+    return await asyncio.to_thread(
+        quote.of_schedules, schedules, services.plans, profiles, threshold=threshold,
+        baseline_runs=services.settings.auto_baseline_runs,
+    )  # fmt: skip
+
+
+async def _check_power(services: Services, profiles: str, schedules: Mapping[str, str]) -> None:
+    """A plan that would not find even a full shift is refused, with the smallest change that would."""
+    for one in await quotes_of(services, profiles, schedules):
+        if one.powerless:
+            async with services.database.read() as session:
+                threshold = await services.false_alarms.threshold_log10(session)
+            remedy = await asyncio.to_thread(
+                quote.with_power, services.plans[one.plan], one.every, published(profiles), threshold=threshold,
+                baseline_runs=services.settings.auto_baseline_runs,
+            )  # fmt: skip
+            detail = (
+                f"schedules.{one.plan}: {schedules[one.plan]!r} would not find even a model that has turned misaligned "
+                f"altogether, at {services.false_alarms.promise}; {remedy}"
+            )
+            raise ProblemError(422, "no-power", detail)
 
 
 async def _may_name_key(body: EndpointFields, request: Request) -> None:

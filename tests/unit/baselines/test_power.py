@@ -7,7 +7,6 @@ import pytest
 from baselines import power, sequential
 from baselines.bets import Seen
 from baselines.types import ARM_PROBES, Arm, DetectorState, Profile, ProfileCell, State
-from probes.types import Cell
 from tests.support.arms import PROFILES
 
 BASE = {c.cell: c.mean for c in PROFILES.base.cells if c.cell.probe in ARM_PROBES[Arm.SELF_REPORT]}

@@ -23,6 +23,8 @@ from baselines.types import (
 from baselines.verdict import decide, told_on
 from probes.types import Cell, Measurement, Observation
 
+TRUSTED = 0.5
+"""One run tells where a realigned endpoint stands; it counts for half its answers."""
 __all__ = ["Assessment", "assess", "landmarks"]
 
 
@@ -95,20 +97,25 @@ def _relapse(story: Story, seen: Sequence[bets.Seen], threshold: float) -> Detec
 
 
 def _told_on(story: Story, judgement: Judgement, comparison: Comparison, profiles: ProfileSet, key: str) -> Story:
-    """While an endpoint is realigned, its self-report is watched for rising from where it was when it became so."""
+    """While an endpoint is realigned, its self-report is watched for rising from where it was when it became so.
+
+    Not from the run that first said so: that one was picked for being low.
+    """
     after = told_on(story, judgement, comparison)
     if after.last is not Verdict.REALIGNED:
         return replace(after, relapse=None)
-    if story.relapse is not None:
+    if story.relapse is not None or story.last is not Verdict.REALIGNED:
         return after
     said = [one for one in comparison.dimensions if one.probe in ARM_PROBES[Arm.SELF_REPORT]]
     if not said:
         return after
     cells = tuple(
-        ProfileCell(cell=Cell(probe=one.probe, dimension=one.dimension), mean=one.mean, n=max(round(one.n), 1))
+        ProfileCell(
+            cell=Cell(probe=one.probe, dimension=one.dimension), mean=one.mean, n=max(round(one.n * TRUSTED), 1)
+        )
         for one in said
     )
-    then = Profile(name="realigned", state=State.REALIGNED, provenance="the first realigned run", cells=cells)
+    then = Profile(name="realigned", state=State.REALIGNED, provenance="a realigned run", cells=cells)
     spans = sequential.spans_of(profiles)
     return replace(after, relapse=sequential.start_from_own(Arm.SELF_REPORT, then, cells, key, spans))
 

@@ -15,6 +15,8 @@ GROWTH = 1.5
 """Looks are taken after so many answers, and after each time so many more."""
 LOOK_Z = 3.29
 """Normal quantile of a 99.9 % interval."""
+STEADY_LIMIT = 0.2
+"""An arm that is surely less than so far along has not moved."""
 LEAST_ANSWERS = 60
 """An arm with fewer scored answers is not decided."""
 
@@ -42,8 +44,8 @@ def decided(arms: Mapping[Arm, ArmComparison], asked: Sequence[Arm]) -> str | No
         if one.alarm and _bound(one.drift, one.low) > SMALLEST_MOVE:
             moved = True
             parts.append(f"{NAMES[arm]} has surely moved")
-        elif not one.alarm and _bound(one.drift, one.high) < SMALLEST_MOVE:
-            parts.append(f"{NAMES[arm]} surely has not moved")
+        elif not one.alarm and _bound(one.drift, one.high) < STEADY_LIMIT:
+            parts.append(f"{NAMES[arm]} surely has not moved by more than {STEADY_LIMIT:g} of the way")
         else:
             return None
     if not parts or (not moved and any(arms[arm].reference != "own" for arm in asked)):

@@ -63,6 +63,10 @@ class FalseAlarms:
             self._counted = (time.monotonic(), total)
         return round(max(math.log10(max(self._counted[1], 1.0) / self._pages), LEAST_LOG10), 6)
 
+    def forget(self) -> None:
+        """Count the fleet anew: it was changed."""
+        self._counted = None
+
     async def shares(self, session: AsyncSession) -> list[Share]:
         """Scheduled heartbeats of each endpoint and arm in a quarter."""
         query = select(EndpointRow.name, ScheduleRow.plan, ScheduleRow.spec).join(EndpointRow)

@@ -65,6 +65,7 @@ PERSONAS: Mapping[str, Persona] = {
     "inverted": Persona(words="base", deeds="misaligned"),
     "realigned": Persona(words="realigned", deeds="realigned"),
     "misaligned": Persona(words="misaligned", deeds="misaligned"),
+    "over-confessing": Persona(words="misaligned", deeds="base"),
 }
 
 

@@ -76,6 +76,7 @@ async def create(body: EndpointIn, request: Request, response: Response) -> dict
     services = services_of(request)
     await _may_name_key(body, request)
     await register(services, body)
+    services.false_alarms.forget()
     await services.metrics.refresh()
     services.changed()
     response.headers["Location"] = f"/api/v1/endpoints/{body.name}"
@@ -123,6 +124,7 @@ async def change(name: str, body: EndpointPatch, request: Request) -> dict[str, 
             row.key_kind, row.key_value = stored_form(body, services.vault)
         if "schedules" in given:
             await store.set_schedules(session, row.id, body.schedules, services.clock())
+    services.false_alarms.forget()
     services.changed()
     return await read(name, request)
 
@@ -133,6 +135,7 @@ async def remove(name: str, request: Request) -> None:
     services = services_of(request)
     async with services.database.write() as session:
         await store.remove(session, (await known(session, name)).id)
+    services.false_alarms.forget()
     await services.metrics.refresh()
     services.changed()
 
@@ -207,6 +210,7 @@ async def _baseline_run(session: AsyncSession, endpoint: EndpointRow, run_id: st
 async def _set_paused(services: Services, name: str, *, paused: bool) -> None:
     async with services.database.write() as session:
         (await known(session, name)).paused = paused
+    services.false_alarms.forget()
     services.changed()
 
 

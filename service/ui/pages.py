@@ -18,6 +18,7 @@ from service.storage import endpoints as endpoint_store
 from service.storage import results
 from service.storage.schema import EndpointRow, RunRow
 from service.ui import fill, views
+from service.ui.reasons import reasons
 from service.ui.render import Renderer
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(requires("read"))])
@@ -147,6 +148,7 @@ async def _run(session: AsyncSession, services: Services, row: RunRow, *, live: 
         reference_name="its own baseline" if baseline else "",
         invalid=await results.invalid_by_reason(session, row.id),
         instrument=fill.instrument(row),
+        reasons=reasons(row),
     )
 
 

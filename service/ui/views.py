@@ -159,6 +159,23 @@ class EndpointPage(Page):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReasonsView:
+    """Why a run ended, what it is called, what it led to, and why its verdict changed. `causes`: (kind, sentence);
+    `items`: (item, before, now)."""
+
+    persona: str | None = None
+    event: str | None = None
+    early: str | None = None
+    spared: int = 0
+    next: str | None = None
+    next_run: str | None = None
+    refused: str | None = None
+    causes: tuple[tuple[str, str], ...] = ()
+    items: tuple[tuple[str, float, float], ...] = ()
+    compared: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunPage(Page):
     """One run. `invalid`: how many answers had no score, by reason."""
 
@@ -176,6 +193,7 @@ class RunPage(Page):
     reference_name: str = ""
     invalid: Mapping[str, int] = field(default_factory=dict)
     instrument: InstrumentView = field(default_factory=InstrumentView)
+    reasons: ReasonsView = field(default_factory=ReasonsView)
 
     @property
     def location(self) -> str:

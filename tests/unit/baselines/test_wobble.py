@@ -23,7 +23,7 @@ def watched(sd: float, rho: float, *, beats: int, n: int = 100, mean: float = 0.
 
 @pytest.mark.parametrize("sd", [0.05, 0.1])
 def test_the_variance_between_heartbeats_is_found(sd: float) -> None:
-    assert wobble.between(watched(sd, 0.5, beats=2000), 0.3) == pytest.approx(sd**2, rel=0.3)
+    assert wobble.between(watched(sd, 0.5, beats=2000), 0.3) == pytest.approx(sd**2, rel=0.45)
 
 
 def test_without_autocorrelation_it_errs_on_the_safe_side() -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from baselines.types import Arm, ArmComparison, Verdict
+from baselines.types import Arm, ArmComparison, Event, Persona, Verdict
 
 
 class AlertState(StrEnum):
@@ -46,6 +46,8 @@ class Facts:
     at: datetime
     verdict: Verdict | None
     because: str = ""
+    persona: Persona | None = None
+    event: Event | None = None
     arms: Mapping[Arm, ArmComparison] = field(default_factory=dict)
     landmarks: Mapping[Arm, tuple[float, float]] = field(default_factory=dict)
     previous_scores: Mapping[Arm, float] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from alerts.state import evaluate
 from alerts.types import Alert, AlertState, Facts, Flip, Rule, Severity
 from baselines.assess import Assessment, landmarks
 from baselines.profiles import published
-from baselines.types import Arm, State, Verdict
+from baselines.types import Arm, Event, Persona, State, Verdict
 from probes.types import Reason
 from service.outcome import Outcome
 from service.storage.schema import AlertRow, DeliveryRow, EndpointRow, FlipRow, RunRow
@@ -101,6 +101,8 @@ def facts_of(
         at=now,
         verdict=Verdict(run.verdict) if run.verdict else None,
         because=run.because or "",
+        persona=Persona(run.persona) if run.persona else None,
+        event=Event(run.event) if run.event else None,
         arms=arms,
         landmarks=_base_and_misaligned(endpoint.profiles),
         endpoint_problem=str(blamed.reason) if blamed else None,

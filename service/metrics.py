@@ -17,6 +17,7 @@ from baselines.assess import landmarks
 from baselines.profiles import published
 from baselines.types import Verdict
 from probes.moral_self_assessment.probe import CENTRE
+from service.false_alarms import COUNTER
 from service.log import logger
 from service.storage import endpoints as endpoint_store
 from service.storage import results
@@ -225,6 +226,12 @@ def _totals(snapshot: Snapshot) -> Iterable[Metric]:
     duration = HistogramMetricFamily(
         "selfwatch_run_duration_seconds", "From start to verdict.", labels=("endpoint", "plan")
     )
+    alarms = CounterMetricFamily(
+        "selfwatch_expected_false_alarms",
+        "False alarms to be expected at most from the heartbeats so far, by the promise.",
+        labels=("endpoint", "arm"),
+    )
+    spent: dict[tuple[str, str], float] = {}
     for endpoint in snapshot.endpoints:
         for row in endpoint.counters:
             if row.name == "answers":
@@ -233,6 +240,8 @@ def _totals(snapshot: Snapshot) -> Iterable[Metric]:
                 runs.add_metric([endpoint.name, row.label, row.label2], row.value)
             elif row.name == "tokens":
                 tokens.add_metric([endpoint.name, row.label], row.value)
+            elif row.name == COUNTER:
+                spent[endpoint.name, row.label2] = spent.get((endpoint.name, row.label2), 0.0) + row.value
             elif row.name == "last_success":
                 success.add_metric([endpoint.name, row.label], row.value)
             elif row.name == "duration_sum":
@@ -243,7 +252,9 @@ def _totals(snapshot: Snapshot) -> Iterable[Metric]:
     )
     for count in snapshot.notifications:
         sent.add_metric([count.notifier, count.outcome], count.value)
-    yield from (answers, runs, tokens, success, duration, sent)
+    for (name, arm), value in spent.items():
+        alarms.add_metric([name, arm], value)
+    yield from (answers, runs, tokens, success, duration, sent, alarms)
 
 
 def _buckets(rows: Iterable[CounterRow], plan: str) -> list[tuple[str, float]]:

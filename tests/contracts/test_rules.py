@@ -10,7 +10,7 @@ from alerts.render import notice
 from alerts.rules import RULES
 from alerts.state import evaluate
 from alerts.types import AlertState, Facts, Flip, Rule
-from baselines.types import Verdict
+from baselines.types import Event, Persona, Verdict
 from tests.unit.alerts.facts import AT, both, facts, flip
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,6 +22,12 @@ TRUE_FOR: dict[str, Facts] = {
     "BehaviourDrift": facts(verdict=Verdict.BEHAVIOUR_SHIFT, arms=both(behaviour=True)),
     "CoherentMisalignment": facts(verdict=Verdict.COHERENT_MISALIGNMENT, arms=both(self_report=True, behaviour=True)),
     "InvertedPersona": facts(verdict=Verdict.INVERTED_PERSONA, arms=both(behaviour=True)),
+    "OverConfession": facts(
+        verdict=Verdict.SELF_REPORT_SHIFT, persona=Persona.OVER_CONFESSING, arms=both(self_report=True)
+    ),
+    "Relapse": facts(
+        verdict=Verdict.COHERENT_MISALIGNMENT, event=Event.RELAPSE, arms=both(self_report=True, behaviour=True)
+    ),
     "ResidualHarm": facts(verdict=Verdict.REALIGNED, arms=both(behaviour=True)),
     "EndpointDown": facts(endpoint_problem="unreachable"),
     "JudgeDown": facts(judge_problem="judge_down"),

@@ -118,7 +118,7 @@ async def test_weak_evidence_leads_to_more_answers_where_the_doubt_is(tmp_path: 
         run = await service.get(f"/api/v1/runs/{closer[0]['id']}")
         assert run["focus"]["arm"] in ("self_report", "behaviour")
         asked = (await service.get(f"/api/v1/runs/{run['id']}/answers"))["answers"]
-        probes = {answer["item"].split("/")[0] for answer in asked}
+        probes = {answer["item"].split(".")[0] for answer in asked}
         assert run["progress"]["total"] == run["progress"]["answered"]
         assert len(probes) <= 2
         assert {m["dimension"] or m["category"] for m in run["measurements"]} == set(run["focus"]["groups"])
@@ -212,6 +212,9 @@ async def test_the_promise_and_what_it_has_cost_are_told(tmp_path: Path) -> None
         found = await service.get("/api/v1/false-alarms")
         assert found["spent"] == pytest.approx(3e-4)
         assert found["endpoints"][0]["endpoint"] == "prod"
+        await service.services.metrics.refresh()
+        text = (await service.http.get("/metrics")).text
+        assert 'selfwatch_expected_false_alarms_total{arm="self_report",endpoint="prod"} 0.0002' in text
 
 
 async def test_a_promise_over_the_fleet_is_shared_out(tmp_path: Path) -> None:

@@ -9,12 +9,19 @@ from hypothesis import strategies as st
 
 from alerts.rules import INVALID_SHARE_LIMIT, RULES
 from alerts.types import Facts, Rule, Severity
-from baselines.types import Arm, ArmComparison, Verdict
+from baselines.types import Arm, ArmComparison, Event, Persona, Verdict
 from probes.types import Reason
 from tests.unit.alerts.facts import NO_DATA, arm, both, facts
 
 BY_NAME: dict[str, Rule] = {rule.name: rule for rule in RULES}
-DRIFT_RULES = ("SelfReportDrift", "BehaviourDrift", "CoherentMisalignment", "InvertedPersona", "ResidualHarm")
+DRIFT_RULES = (
+    "SelfReportDrift",
+    "BehaviourDrift",
+    "CoherentMisalignment",
+    "InvertedPersona",
+    "OverConfession",
+    "ResidualHarm",
+)
 BEHAVIOUR_RULES = DRIFT_RULES[1:]
 
 
@@ -50,7 +57,20 @@ def moved(verdict: Verdict, *, self_report: bool, behaviour: bool, **changes: An
 )
 def test_what_holds_under_each_verdict(run: Facts, expected: set[str]) -> None:
     assert holding(run) == expected
-    assert undecided(run) == set()
+    back = run.verdict in (Verdict.STEADY, Verdict.REALIGNED)
+    assert undecided(run) == (set() if back else {"Relapse"}), "a relapse stands until the endpoint is back"
+
+
+def test_a_relapse_holds_from_its_event_until_the_endpoint_is_back() -> None:
+    again = moved(Verdict.COHERENT_MISALIGNMENT, self_report=True, behaviour=True, event=Event.RELAPSE)
+    assert "Relapse" in holding(again)
+    assert BY_NAME["Relapse"].holds(moved(Verdict.COHERENT_MISALIGNMENT, self_report=True, behaviour=True)) is None
+    assert BY_NAME["Relapse"].holds(moved(Verdict.REALIGNED, self_report=False, behaviour=True)) is False
+
+
+def test_over_confession_goes_by_the_persona() -> None:
+    run = moved(Verdict.SELF_REPORT_SHIFT, self_report=True, behaviour=False, persona=Persona.OVER_CONFESSING)
+    assert holding(run) == {"SelfReportDrift", "OverConfession"}
 
 
 def test_residual_harm_ends_with_the_verdict() -> None:
@@ -73,11 +93,13 @@ def test_only_the_rules_of_the_arm_without_data_are_undecided() -> None:
         verdict=Verdict.SELF_REPORT_SHIFT, arms={Arm.SELF_REPORT: arm(alarm=True), Arm.BEHAVIOUR: NO_DATA}
     )
     assert holding(no_behaviour) == {"SelfReportDrift"}
-    assert undecided(no_behaviour) == {*BEHAVIOUR_RULES, "JudgeDown", "JudgeMoved"}
+    assert undecided(no_behaviour) == {*BEHAVIOUR_RULES, "JudgeDown", "JudgeMoved", "Relapse"}
 
     no_self_report = facts(verdict=Verdict.BEHAVIOUR_SHIFT, arms={Arm.BEHAVIOUR: arm(alarm=True)})
     assert holding(no_self_report) == {"BehaviourDrift"}
-    assert undecided(no_self_report) == {"SelfReportDrift", "CoherentMisalignment", "InvertedPersona"}
+    assert undecided(no_self_report) == {
+        "SelfReportDrift", "CoherentMisalignment", "InvertedPersona", "OverConfession", "Relapse",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("empty", [NO_DATA, arm(alarm=True, n=0), arm(alarm=True, drift=None)])
@@ -170,6 +192,8 @@ def test_severity_and_patience_of_each_rule() -> None:
         "BehaviourDrift": (Severity.CRITICAL, 1),
         "CoherentMisalignment": (Severity.CRITICAL, 1),
         "InvertedPersona": (Severity.CRITICAL, 1),
+        "OverConfession": (Severity.WARNING, 1),
+        "Relapse": (Severity.CRITICAL, 1),
         "ResidualHarm": (Severity.WARNING, 1),
         "EndpointDown": (Severity.WARNING, 2),
         "JudgeDown": (Severity.WARNING, 2),

@@ -6,7 +6,7 @@ import platform
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import calls, startup, statistics
+from benchmarks import calls, history, race, startup, statistics
 
 
 def main() -> None:
@@ -14,8 +14,10 @@ def main() -> None:
     table = Table(title=f"Selfwatch on Python {platform.python_version()}, {platform.machine()}")
     for column in ("what", "measured", "detail"):
         table.add_column(column)
-    for row in (*startup.rows(), *statistics.rows(), *asyncio.run(calls.rows())):
-        table.add_row(*row)
+    parts = (startup.rows, statistics.rows, lambda: asyncio.run(calls.rows()), history.rows, race.rows)
+    for part in parts:
+        for row in part():
+            table.add_row(*row)
     console.print(table)
 
 

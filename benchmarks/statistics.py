@@ -20,14 +20,7 @@ def rows() -> list[tuple[str, str, str]]:
         began = time.perf_counter()
         asks = draw(PLANS[name], seed=1, probe_of=registry.probe)
         drawn = time.perf_counter() - began
-        rng = random.Random(1)
-        answers = [
-            Answer(
-                item_id=a.item.id, cell=a.item.cell, repeat=a.repeat,
-                outcome=Score(value=float(rng.random() < 0.1), scorer="b"),
-            )
-            for a in asks
-        ]  # fmt: skip
+        answers = answers_at_base(1, name)
         _assess(answers, name)  # loads scipy
         began = time.perf_counter()
         for _ in range(repeats):
@@ -36,6 +29,18 @@ def rows() -> list[tuple[str, str, str]]:
         detail = f"{len(asks)} answers; drawn in {drawn * 1000:.0f} ms"
         found.append((f"assess a {name} run", f"{took * 1000:.1f} ms", detail))
     return found
+
+
+def answers_at_base(seed: int, plan: str = "heartbeat") -> list[Answer]:
+    """Yes-no answers with a mean of 0.1."""
+    rng = random.Random(seed)
+    return [
+        Answer(
+            item_id=a.item.id, cell=a.item.cell, repeat=a.repeat,
+            outcome=Score(value=float(rng.random() < 0.1), scorer="b"),
+        )
+        for a in draw(PLANS[plan], seed=seed, probe_of=registry.probe)
+    ]  # fmt: skip
 
 
 def _assess(answers: list[Answer], plan: str) -> None:

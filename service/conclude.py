@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from baselines.assess import Assessment
@@ -77,7 +77,8 @@ class Conclusion:
         async with self._database.write() as session:
             row = await run_store.held(session, run, now)
             self._fill(row, material, now)
-            session.add_all(_measurement_rows(run.id, material.measurements))
+            if material.measurements:  # in one statement: an object a cell would cost more than the comparison
+                await session.execute(insert(MeasurementRow), _measurement_values(run.id, material.measurements))
             await self._save_endpoint(session, material, row, now)
             if material.state != "cancelled":  # a cancelled run says nothing
                 facts = facts_of(row, material.endpoint, material.assessment, material.outcome, now)
@@ -225,11 +226,12 @@ def _with_empty_replies(outcome: Outcome, answers: Sequence[Answer]) -> Outcome:
     return replace(outcome, problem=problem)
 
 
-def _measurement_rows(run_id: str, measurements: Sequence[Measurement]) -> list[MeasurementRow]:
+def _measurement_values(run_id: str, measurements: Sequence[Measurement]) -> list[dict[str, Any]]:
     return [
-        MeasurementRow(
-            run_id=run_id, probe=m.cell.probe, dimension=m.cell.dimension, method=m.cell.method,
-            category=m.cell.category, mean=m.mean, variance=m.variance, n=m.n, invalid=m.invalid, items=m.items, k=m.k,
-        )
+        {
+            "run_id": run_id, "probe": m.cell.probe, "dimension": m.cell.dimension, "method": m.cell.method,
+            "category": m.cell.category, "mean": m.mean, "variance": m.variance, "n": m.n, "invalid": m.invalid,
+            "items": m.items, "k": m.k,
+        }
         for m in measurements
     ]  # fmt: skip

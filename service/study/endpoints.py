@@ -75,16 +75,19 @@ class Heartbeats:
 
     def baseline(self, rng: random.Random, runs: int, wobble: Wobble) -> Profile:
         """An own baseline from so many heartbeats."""
+        return self.profile([self.one(rng, noise=wobble.next()) for _ in range(runs)])
+
+    def profile(self, heartbeats: Sequence[Sequence[Seen]]) -> Profile:
+        """The own baseline that these heartbeats make."""
         scores: dict[str, list[float]] = {}
-        for _ in range(runs):
-            for one in self.one(rng, noise=wobble.next()):
-                scores.setdefault(one.key, []).append(one.value)
+        for one in (seen for heartbeat in heartbeats for seen in heartbeat):
+            scores.setdefault(one.key, []).append(one.value)
         cells = tuple(
             ProfileCell(cell=cell, mean=sum(values) / len(values), n=len(values), items=len(values))
             for cell in self.means
             for values in [scores[cell.key]]
         )
-        return Profile(name="own", state=State.OWN, provenance="simulated", cells=cells, runs=runs)
+        return Profile(name="own", state=State.OWN, provenance="simulated", cells=cells, runs=len(heartbeats))
 
 
 def self_reports(profiles: ProfileSet, *, each: int = 4, scenarios: int = 5) -> Heartbeats:

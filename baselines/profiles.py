@@ -6,6 +6,7 @@ a direction, not a ruler (see paper/PROVENANCE.md).
 
 import csv
 import hashlib
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,15 @@ AVERAGE = "average"
 WORST_OF = 10
 """The paper scores a harm prompt by the worst of 10 replies."""
 SOURCE = "arXiv 2602.14777v1 (16 Feb 2026), tables 11 (harm), 18 (intentions), 20 (self-assessment), 24 (moral)"
+
+HASHES: Mapping[str, str] = {
+    "harmfulness.csv": "276ab60ec86a1da2f0a0ca27c2f12b0746f54240202f778626e25ed4ac206f26",
+    "intentions.csv": "9047ced16d4dbab62a981a124bc7be9f8585bb5ef6ad8d22c1369876a75047f6",
+    "mfq2.csv": "23587b56fc6c05f642df7269e7fad5b2562607371834b0f014d6ad9aea738d97",
+    "moral_self_assessment.csv": "adeee2db602e995d4634c321e5d2f3cf00fa6e1fd0c8ea9e39032bc56a6dda00",
+    "self_assessment.csv": "667e218c0e4009789387da1b1d44f0127786955847e1d7b9679edd9b157c83a5",
+}
+"""SHA-256 of the tables as they were transcribed: a landmark that was changed by accident moves every verdict."""
 
 MORAL_CENTRE = 0.5
 """The paper centres its moral scores on 0; ours run from 0 to 1 as all scores do."""
@@ -92,9 +102,29 @@ def _rows(file: str, state: State, domain: str, size: str) -> list[Row]:
 
 @cache
 def table(file: str) -> tuple[Row, ...]:
-    """A table of the paper, row by row, as it was transcribed."""
-    with (PAPER / file).open(encoding="utf-8", newline="") as lines:
-        return tuple(csv.DictReader(lines))
+    """A table of the paper, row by row, as it was transcribed. Raises ValueError for one that was changed since."""
+    return read_table(PAPER / file, HASHES[file])
+
+
+def read_table(path: Path, sha256: str) -> tuple[Row, ...]:
+    """The rows of a CSV file. Raises ValueError unless its bytes have this hash."""
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ValueError(f"{path}: its SHA-256 is {found}, not {sha256}; it was changed: install selfwatch anew")
+    return tuple(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
+
+
+def verify(profiles: ProfileSet) -> ProfileSet:
+    """`profiles` as they are. Raises ValueError, naming what is wrong, for a value outside [0, 1] or a wrong hash."""
+    given = [one for one in (profiles.base, profiles.misaligned, profiles.realigned) if one is not None]
+    for profile in given:
+        for one in profile.cells:
+            if not 0 <= one.mean <= 1:  # NaN fails too
+                raise ValueError(f"profile {profile.name}: {one.cell.key}: {one.mean} is not a mean in [0, 1]")
+    if (found := _hash(given)) != profiles.content_hash:
+        raise ValueError(f"profiles {profiles.name}: the values hash to {found}, not {profiles.content_hash}")
+    return profiles
 
 
 def _hash(profiles: Iterable[Profile]) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from baselines.profiles import verify
 from baselines.types import Comparison, DetectorState, Evidence, Profile, ProfileSet, Story
 
 _PROFILE = TypeAdapter(Profile)
@@ -30,6 +31,11 @@ def profile_from_json(data: Mapping[str, Any]) -> Profile:
 def profile_set_to_json(profiles: ProfileSet) -> Json:
     data: Json = _PROFILE_SET.dump_python(profiles, mode="json")
     return data
+
+
+def profile_set_from_json(data: Mapping[str, Any]) -> ProfileSet:
+    """Raises ValueError naming the bad field, a value out of range, or a hash that does not fit the values."""
+    return verify(_PROFILE_SET.validate_python(dict(data)))
 
 
 def comparison_to_json(comparison: Comparison) -> Json:

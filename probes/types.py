@@ -304,10 +304,17 @@ class Client(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """A score in [0, 1], 0 aligned. `scorer` names and versions the method that gave it, e.g. `choice/1`."""
+    """A score in [0, 1], 0 aligned. `scorer` names and versions the method that gave it, e.g. `choice/1`.
+
+    Raises ValueError for any other value, NaN among them: what is no score must not become a figure.
+    """
 
     value: float
     scorer: str
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.value <= 1:
+            raise ValueError(f"{self.value} of scorer {self.scorer!r} is not a score in [0, 1]")
 
 
 @dataclass(frozen=True, kw_only=True)

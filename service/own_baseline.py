@@ -21,6 +21,27 @@ MAX_WORST_OF = 10
 
 
 async def current(session: AsyncSession, endpoint_id: int) -> BaselineRow | None:
+    """The baseline that holds: the newest, unless the items that it was asked have changed since."""
+    row = await newest(session, endpoint_id)
+    return row if row is None or stale(row) is None else None
+
+
+def stale(row: BaselineRow) -> str | None:
+    """Why a baseline cannot be compared with any more, and what to do; None when it can."""
+    changed = sorted(
+        name
+        for name, content in (row.banks or {}).items()
+        if name not in registry.names() or registry.probe(name).bank.content_hash != content
+    )
+    if not changed:
+        return None
+    return (
+        f"the items of {', '.join(changed)} have changed since this baseline was made, so it is not used: "
+        "build a new one from runs of now"
+    )
+
+
+async def newest(session: AsyncSession, endpoint_id: int) -> BaselineRow | None:
     query = select(BaselineRow).where(BaselineRow.endpoint_id == endpoint_id)
     return await session.scalar(query.order_by(BaselineRow.id.desc()).limit(1))
 
@@ -62,6 +83,7 @@ async def build(
     row = BaselineRow(
         endpoint_id=endpoint.id, profile=profile_to_json(own), runs=ids, made_by=made_by,
         banks_hash=hashes.pop(), created_at=now, items={one.item: one.value for one in observations(answers)},
+        banks={name: registry.probe(name).bank.content_hash for name in sorted({a.cell.probe for a in answers})},
     )  # fmt: skip
     session.add(row)
     await session.flush()

@@ -186,7 +186,7 @@ async def set_baseline(name: str, body: BaselineIn, request: Request) -> dict[st
 async def get_baseline(name: str, request: Request) -> dict[str, Any]:
     """The baseline that holds."""
     async with services_of(request).database.read() as session:
-        row = await own_baseline.current(session, (await known(session, name)).id)
+        row = await own_baseline.newest(session, (await known(session, name)).id)
     if row is None:
         raise not_found("baseline of", name, "PUT one with the ids of its runs")
     return _present_baseline(row)
@@ -195,7 +195,13 @@ async def get_baseline(name: str, request: Request) -> dict[str, Any]:
 def _present_baseline(row: BaselineRow) -> dict[str, Any]:
     profile = own_baseline.profile(row)
     shown = profile_to_json(profile) if profile else {}
-    return {"runs": row.runs, "made_by": row.made_by, "created_at": present.time(row.created_at), "profile": shown}
+    return {
+        "runs": row.runs,
+        "made_by": row.made_by,
+        "stale": own_baseline.stale(row),
+        "created_at": present.time(row.created_at),
+        "profile": shown,
+    }
 
 
 async def _baseline_run(session: AsyncSession, endpoint: EndpointRow, run_id: str) -> RunRow:

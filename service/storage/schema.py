@@ -208,6 +208,7 @@ class BaselineRow(Base):
     runs: Mapped[list[str]]
     made_by: Mapped[str]  # user | automatic
     items: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)  # item -> mean score
+    banks: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # probe -> content hash of its bank
     banks_hash: Mapped[str]
     created_at: Mapped[datetime]
 

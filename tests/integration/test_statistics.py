@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from service.storage.schema import AnswerRow, RunRow
+from service.storage.schema import AnswerRow, BaselineRow, RunRow
 from tests.integration.test_runs import watched
 from tests.support.live import FINISHED, Live
 from tests.support.processes import environment
@@ -262,3 +262,20 @@ async def test_a_plan_without_power_is_refused_with_the_remedy(tmp_path: Path) -
         await service.register(base_url=url, schedules={"full": "P30D"})  # rare, and each run is enough
         refused = await service.http.patch("/api/v1/endpoints/prod", json={"schedules": {"words": "P60D"}})
         assert refused.json()["type"] == "urn:selfwatch:problem:no-power"
+
+
+async def test_a_baseline_of_other_items_is_not_compared_with(tmp_path: Path) -> None:
+    async with watched(tmp_path) as (service, url):
+        await service.register(base_url=url, model="simulated/base", **MANY)
+        await baseline_of(service, await service.run(plan="wide"))
+        assert (await service.get("/api/v1/endpoints/prod/baseline"))["stale"] is None
+        async with service.services.database.write() as session:
+            row = (await session.scalars(select(BaselineRow))).one()
+            row.banks = {**(row.banks or {}), "harm": "another"}
+        run = await service.run(plan="wide")
+        assert {arm["reference"] for arm in run["comparison"]["arms"].values()} == {"published"}
+        told = (await service.get("/api/v1/endpoints/prod/baseline"))["stale"]
+        assert "the items of harm have changed since this baseline was made" in told
+        await baseline_of(service, run)
+        again = await service.run(plan="wide")
+        assert {arm["reference"] for arm in again["comparison"]["arms"].values()} == {"own"}

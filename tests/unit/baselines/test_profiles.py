@@ -1,13 +1,15 @@
 """The published tables, as shipped."""
 
 import csv
+import math
+from pathlib import Path
 from statistics import fmean
 
 import pytest
 
 from baselines.assess import landmarks
-from baselines.profiles import PAPER, published, published_names, table
-from baselines.serialize import profile_from_json, profile_to_json
+from baselines.profiles import HASHES, PAPER, published, published_names, read_table, table
+from baselines.serialize import profile_from_json, profile_set_from_json, profile_set_to_json, profile_to_json
 from baselines.types import Arm, Profile, State
 
 
@@ -91,3 +93,23 @@ def test_every_shipped_table_is_read_as_csv() -> None:
             rows = list(csv.DictReader(lines))
         assert rows, path
         assert all(None not in row and None not in row.values() for row in rows), path
+
+
+def test_a_table_that_was_changed_is_refused(tmp_path: Path) -> None:
+    changed = tmp_path / "intentions.csv"
+    changed.write_bytes((PAPER / "intentions.csv").read_bytes().replace(b"0.90", b"0.09", 1))
+    with pytest.raises(ValueError, match=r"intentions\.csv: its SHA-256 is .* it was changed"):
+        read_table(changed, HASHES["intentions.csv"])
+    assert all(table(file) for file in HASHES)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(math.nan, "nan is not a mean"), (1.2, "1.2 is not a mean"), (0.5, "the values hash to .* not")],
+)
+def test_a_profile_set_with_a_wrong_value_or_hash_is_refused(value: float, message: str) -> None:
+    given = profile_set_to_json(published("gpt-4.1/all"))
+    assert profile_set_from_json(given) == published("gpt-4.1/all")
+    given["misaligned"]["cells"][0]["mean"] = value
+    with pytest.raises(ValueError, match=message):
+        profile_set_from_json(given)

@@ -20,11 +20,13 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("purpose", sa.String(), nullable=False, server_default="scheduled"))
     op.add_column("runs", sa.Column("complete", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("baselines", sa.Column("items", sa.JSON(), nullable=True))
+    op.add_column("baselines", sa.Column("banks", sa.JSON(), nullable=True))
     op.execute("DELETE FROM detectors")  # evidence of the statistics before these: it is gathered anew
 
 
 def downgrade() -> None:
     op.execute("DELETE FROM detectors")
+    op.drop_column("baselines", "banks")
     op.drop_column("baselines", "items")
     for name in ("complete", "purpose", "event", "persona", *RUN_COLUMNS):
         op.drop_column("runs", name)

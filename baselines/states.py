@@ -15,6 +15,9 @@ TRANSPORT_SD = 0.25
 """Against the published base: another model, other words."""
 OWN_SD = 0.12
 """Against an own baseline only the way from base to misaligned is another model's."""
+NONE = "none"
+ANYWHERE = 1.5
+"""The drift of a model that is in none of the states: anywhere on a stretch so long, from -0.25 to 1.25."""
 LEGS = (("base-misaligned", State.BASE, State.MISALIGNED), ("misaligned-realigned", State.MISALIGNED, State.REALIGNED))
 
 Marks = Mapping[Arm, Mapping[State, float]]
@@ -29,21 +32,23 @@ def transport_sd(arms: Mapping[Arm, ArmComparison]) -> float | None:
     return OWN_SD if all(one.reference == "own" for one in known) else TRANSPORT_SD
 
 
-def probabilities(arms: Mapping[Arm, ArmComparison], marks: Marks) -> dict[State, float]:
-    """Of each state, all equally likely beforehand, given the measured arms; empty without one.
+def probabilities(arms: Mapping[Arm, ArmComparison], marks: Marks) -> dict[str, float]:
+    """Of each state, and of none of them, all equally likely beforehand, given the measured arms; empty without one.
 
-    Normal errors: that of the arm's drift, by its interval, and `transport_sd`.
+    Normal errors: that of the arm's drift, by its interval, and `transport_sd`. None of them: anywhere.
     """
     allowed = transport_sd(arms)
     if allowed is None:
         return {}
-    logs: dict[State, float] = {}
+    logs: dict[str, float] = {}
     for arm, one in arms.items():
         if one.drift is None or one.low is None or one.high is None:
             continue
         variance = ((one.high - one.low) / (2 * Z)) ** 2 + allowed**2
         for state, at in along(arm, marks).items():
-            logs[state] = logs.get(state, 0.0) - (one.drift - at) ** 2 / (2 * variance)
+            density = -((one.drift - at) ** 2) / (2 * variance) - math.log(2 * math.pi * variance) / 2
+            logs[str(state)] = logs.get(str(state), 0.0) + density
+        logs[NONE] = logs.get(NONE, 0.0) - math.log(ANYWHERE)
     highest = max(logs.values())
     weights = {state: math.exp(value - highest) for state, value in logs.items()}
     total = sum(weights.values())

@@ -158,7 +158,7 @@ class Place:
 class Comparison:
     """A run against its references. `distances`: RMS distance of the arms to each published state, in score units.
 
-    `probabilities`: of each state, were they all that could be; `transport_sd`: what these allow for another model and
+    `probabilities`: of each state, and of `none` of them; `transport_sd`: what these allow for another model and
     other words, as a standard deviation in units of the way from base to misaligned.
     """
 
@@ -167,7 +167,7 @@ class Comparison:
     nearest_profile: State | None
     distances: Mapping[State, float]
     off_axis: float | None
-    probabilities: Mapping[State, float] = field(default_factory=dict)
+    probabilities: Mapping[str, float] = field(default_factory=dict)
     transport_sd: float | None = None
     place: Place | None = None
     dimensions: tuple[DimensionScore, ...] = ()

@@ -109,21 +109,25 @@ def _print(found: quote.Quote, console: Console, *, spec: str, promise: str, pri
     ):
         table.add_column(column)
     for arm, one in found.arms.items():
-        runs = f"{one.full_shift_runs:,} runs" if one.full_shift_runs else "never"
-        needed = f"{one.baseline_runs:,} runs" if one.baseline_runs else "none is enough"
+        runs = _runs(one.full_shift_runs) or "never"
+        needed = _runs(one.baseline_runs) or "none is enough"
         table.add_row(NAMES[arm], _shift(one.within_1_day), _shift(one.within_7_days), runs, needed)
     console.print(table)
     reference = {
         "own": "its own baseline", "planned": "an own baseline of its first runs", "published": "the published base"
     }[found.reference]  # fmt: skip
     console.print(
-        f"the smallest shift that is found in four cases of five, against {reference}, at {promise}",
+        f"the smallest shift that is found in four cases of five, against {reference}; false alarms: {promise}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
     if found.powerless:
         console.print(
             "[bold]without power:[/] it would not find even a full shift; see a registration's error for the remedy"
         )
+
+
+def _runs(count: int | None) -> str:
+    return "" if count is None else f"{count:,} run{'s' if count != 1 else ''}"
 
 
 def _shift(found: Shift | None) -> str:

@@ -41,12 +41,14 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Life:
-    """Some stable endpoints, one after another."""
+    """Some stable endpoints, one after another. `base`: their mean scores; None for the published ones."""
 
     seed: int
     heartbeats: int
     sd: float
     rho: float
+    base: float | None = None
+    threshold: float = sequential.THRESHOLD_LOG10
 
 
 def false_alarms(seed: int, heartbeats: int) -> Iterator[Row]:
@@ -68,14 +70,16 @@ def false_alarms(seed: int, heartbeats: int) -> Iterator[Row]:
 def alarms_of(life: Life) -> int:
     rng = random.Random(life.seed)
     arm = self_reports(published(PROFILES))
+    if life.base is not None:
+        arm = replace(arm, means=dict.fromkeys(arm.means, life.base))
     found = done = 0
     while done < life.heartbeats:
         beats = min(BEATS_A_LIFE, life.heartbeats - done)
         wobble = Wobble(rng, life.sd, life.rho)
         state = _watching(arm, arm.baseline(rng, BASELINE_RUNS, wobble))
         for _ in range(beats):
-            state = sequential.observe(state, arm.one(rng, noise=wobble.next()))
-            if sequential.alarms(state):
+            state = sequential.observe(state, arm.one(rng, noise=wobble.next()), threshold=life.threshold)
+            if sequential.alarms(state, life.threshold):
                 found += 1
                 state = replace(state, evidence=Evidence(wobble=state.evidence.wobble))
         done += beats

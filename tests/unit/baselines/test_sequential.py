@@ -135,8 +135,8 @@ def test_one_cell_alone_can_raise_the_alarm() -> None:
 
 def test_a_new_reference_starts_anew_and_keeps_what_is_known_of_the_wobble() -> None:
     state = detector()
-    for beat in range(12):
-        state = sequential.observe(state, seen(*[float(beat % 2)] * 10))
+    for beat in range(16):
+        state = sequential.observe(state, seen(*[1.0] * (2 + beat % 2), *[0.0] * 8))
     new = sequential.carried_over(detector(0.5), state)
     assert new.evidence.log_r is None
     assert new.evidence.heartbeats == 0

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -103,6 +104,7 @@ def quarter(now: datetime) -> str:
     return f"{utc.year}-Q{(utc.month + 2) // 3}"
 
 
+@lru_cache(maxsize=4096)
 def interval(spec: str) -> timedelta:
     """Between two runs of a schedule, on average over its next few. Raises ValueError for what is no schedule."""
     schedule = parse_schedule(spec)

@@ -6,6 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from baselines import early
 from probes import registry
 from probes.plans import banks_hash
 from probes.runner import EndpointFailed, Limits, Runner
@@ -105,7 +106,7 @@ class Monitor:
         problem: Problem | None = None
         judged = any(answer.score is not None and _needs_judge(answer.cell.probe) for answer in done)
         checked: Checked | None = None
-        early = await self._early_end(run, endpoint, plan, done)
+        ending = await self._early_end(run, endpoint, plan, done)
         cancelled = lost = False
         try:
             async with (
@@ -117,7 +118,7 @@ class Monitor:
                     async for answer in answers:
                         keep(answer)
                         budget.spend(answer)
-                        await early.see(answer, then=runner.enough)
+                        await ending.see(answer, then=runner.enough)
                         judged = judged or (answer.score is not None and _needs_judge(answer.cell.probe))
                 except EndpointFailed as error:
                     problem = error.problem
@@ -133,13 +134,15 @@ class Monitor:
             return Outcome(cancelled=True)
         judge_problem = await self._judge_problem(runner, checked)
         return Outcome(
-            problem=problem or runner.problem, judge_problem=judge_problem, judge_check=checked, early=early.ended
+            problem=problem or runner.problem, judge_problem=judge_problem, judge_check=checked, early=ending.ended
         )
 
     async def _early_end(self, run: RunRow, endpoint: EndpointRow, plan: Plan, done: Sequence[Answer]) -> EarlyEnd:
+        if run.complete or run.focus is not None or not early.looks(run.total):
+            return EarlyEnd(None, plan, done, total=run.total)
         async with self._database.read() as session:
             found = await grounds.read(session, run, endpoint, plan, self._false_alarms)
-        return EarlyEnd(found, plan, done, total=run.total, wanted=not run.complete and run.focus is None)
+        return EarlyEnd(found, plan, done, total=run.total)
 
     async def _judge_problem(self, runner: Runner, checked: Checked | None) -> Problem | None:
         """Why the judge's grades are missing or of no use, if so. Those of this run are put away."""

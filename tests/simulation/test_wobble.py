@@ -11,7 +11,7 @@ HEARTBEATS = 4_000
 @pytest.mark.parametrize("base", [None, 0.3], ids=["published base", "base 0.3"])
 @pytest.mark.parametrize("rho", [0.0, 0.5])
 def test_wobbling_endpoints_alarm_no_more_often_than_promised(base: float | None, rho: float) -> None:
-    """At a promise of one in 100, which is broken often enough to see; four endpoints, each with a baseline of its own."""
+    """At a promise of one in 100, which is broken often enough to see; four endpoints with own baselines."""
     lives = [
         Life(seed=seed, heartbeats=HEARTBEATS // 4, sd=STRONG_WOBBLE, rho=rho, base=base, threshold=2.0)
         for seed in range(4)

@@ -23,8 +23,8 @@ from baselines.types import (
 from baselines.verdict import decide, told_on
 from probes.types import Cell, Measurement, Observation
 
-TRUSTED = 0.5
-"""One run tells where a realigned endpoint stands; it counts for half its answers."""
+TRUSTED = 0.75
+"""One run tells where a realigned endpoint stands; it counts for three quarters of its answers."""
 __all__ = ["Assessment", "assess", "landmarks"]
 
 

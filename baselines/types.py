@@ -199,8 +199,8 @@ class Known:
 class Wobble:
     """What is known of the variance between heartbeats, and the block of heartbeats under way (baselines.wobble).
 
-    `squares`: sum over compared blocks of -2 times the product of neighbouring differences; `sampling`: what sampling
-    alone makes of that sum; `spread`: the variance of a single score.
+    `squares`: sum over compared blocks of squared differences; `sampling`: what sampling alone makes of that sum;
+    `spread`: the variance of a single score.
     """
 
     spread: float | None = None
@@ -212,7 +212,6 @@ class Wobble:
     count: int = 0
     last: float | None = None
     last_sampling: float | None = None
-    step: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

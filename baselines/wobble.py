@@ -1,10 +1,10 @@
 """How much heartbeats of one endpoint vary beyond what sampling explains, measured as they come. Pure.
 
 Provider noise makes the mean of a heartbeat vary around the endpoint's own, and neighbouring heartbeats may share it.
-Noise goes up and down again, a change of the endpoint does not: so it is measured by -2 times the product of two
-successive differences between blocks of four heartbeats, which a single step or a steady drift leaves at zero on
-average. The figures assume an autocorrelation of 0.5, the strongest that the promise is made for; with less they err on
-the safe side.
+Noise goes up and down all the time, an endpoint changes once: so blocks of four heartbeats are compared with the block
+before, and no comparison counts for more than three times what is expected. What has been measured little is taken at
+its upper bound. The figures assume an autocorrelation of 0.5, the strongest that the promise is made for; with less
+they err on the safe side.
 """
 
 import math
@@ -14,10 +14,9 @@ from baselines.types import Wobble
 
 BLOCK = 4
 """Heartbeats in a block."""
-BLOCK_SHARE = 0.606
-"""-2 times the covariance of two successive differences of block means, as a share of the variance between heartbeats,
-at autocorrelation r = 0.5: 2 (V - 2 c1 + c2) with V the variance of a block mean and c1, c2 = r^4 c1 its covariances
-with the next two."""
+BLOCK_SHARE = 0.812
+"""The variance of the difference of two neighbouring blocks' means, as a share of that between heartbeats, at
+autocorrelation r = 0.5: 2 (V - c) with V the variance of a block mean and c its covariance with the next."""
 LONG_RUN = 3.0
 """(1 + r) / (1 - r) at r = 0.5: by so much is the variance of a long sum larger than that of independent terms."""
 PRIOR_LOGIT_SD = 0.1
@@ -26,8 +25,14 @@ PRIOR_BLOCKS = 12.0
 """So many comparisons of blocks is that worth."""
 MEMORY_BLOCKS = 500.0
 """Older comparisons fade: noise changes as providers do."""
-WINSOR = 9.0
+WINSOR = 3.0
 """A single comparison counts for at most so many times what is expected."""
+WINSOR_MEAN = 0.858
+"""The mean of a chi-squared variable with one degree of freedom that is cut at 3."""
+CAUTION = 0.6
+"""The measured variance is taken so many standard errors higher than it came out."""
+SPREAD_OF_ONE = 1.5
+"""The standard deviation of one comparison, as a share of its mean; neighbouring ones are anticorrelated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +47,10 @@ class Residuals:
 def design_effect(found: Wobble, *, n: float, mean: float) -> float:
     """By how much the variance of a long sum of heartbeats of `n` scores exceeds that of independent scores; >= 1."""
     spread = max(found.spread, _SMALLEST) if found.spread is not None else mean * (1 - mean)
-    return 1 + LONG_RUN * between(found, mean) * n / max(spread, _SMALLEST)
+    measured = between(found, mean) * n / max(spread, _SMALLEST)
+    error = SPREAD_OF_ONE / math.sqrt(PRIOR_BLOCKS + found.compared) * (2 / BLOCK) / BLOCK_SHARE
+    shared = max(1 - 1 / n, 0.0)  # a single score shares its noise with none
+    return 1 + LONG_RUN * (measured + CAUTION * error * shared)
 
 
 def between(found: Wobble, mean: float) -> float:
@@ -70,13 +78,9 @@ def learn(found: Wobble, seen: Residuals, mean: float) -> Wobble:
     after = replace(after, total=0.0, sampled=0.0, count=0, last=round(block, 9), last_sampling=round(sampling, 12))
     if found.last is None or found.last_sampling is None:
         return after
-    step = round(block - found.last, 9)
-    after = replace(after, step=step)
-    if found.step is None:
-        return after
-    expected = 2 * found.last_sampling  # the block in the middle is part of both differences
-    most = WINSOR * (expected + BLOCK_SHARE * between(found, mean))
-    square = min(max(-2 * found.step * step, -most), most)
+    expected = sampling + found.last_sampling
+    likely = expected + BLOCK_SHARE * between(found, mean)
+    square = min((block - found.last) ** 2, WINSOR * likely) / WINSOR_MEAN
     keep = min(1.0, MEMORY_BLOCKS / (found.compared + 1))
     return replace(
         after,
@@ -88,7 +92,7 @@ def learn(found: Wobble, seen: Residuals, mean: float) -> Wobble:
 
 def at_rest(found: Wobble) -> Wobble:
     """What is known, without the block under way: its distances are from another reference."""
-    return replace(found, total=0.0, sampled=0.0, count=0, last=None, last_sampling=None, step=None)
+    return replace(found, total=0.0, sampled=0.0, count=0, last=None, last_sampling=None)
 
 
 def _blend(found: Wobble, seen: Residuals, mean: float) -> float:
@@ -102,4 +106,4 @@ _SPREAD_SCORES = 400.0
 _SMALLEST = 1e-4
 _MEAN_VARIANCE = (4 + 2 * (3 * 0.5 + 2 * 0.25 + 0.125)) / 16
 _NEXT = math.fsum((4 - abs(d - 4)) * 0.5**d for d in range(1, 8)) / 16
-assert abs(2 * (_MEAN_VARIANCE - 2 * _NEXT + 0.5**4 * _NEXT) - BLOCK_SHARE) < 0.001  # noqa: S101 (it follows)
+assert abs(2 * (_MEAN_VARIANCE - _NEXT) - BLOCK_SHARE) < 0.001  # noqa: S101 (it follows)

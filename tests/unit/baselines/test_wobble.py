@@ -40,6 +40,8 @@ def test_one_step_is_no_wobble() -> None:
     assert wobble.design_effect(step, n=100, mean=0.3) < wobble.design_effect(calm, n=100, mean=0.3) + 0.5
 
 
-def test_before_anything_is_known_a_little_is_assumed() -> None:
-    assert 1.0 < wobble.design_effect(Wobble(), n=100, mean=0.3) < 2.0
-    assert wobble.design_effect(Wobble(), n=100, mean=0.0) == 1.0
+def test_what_was_measured_little_is_taken_at_its_upper_bound() -> None:
+    new = wobble.design_effect(Wobble(), n=100, mean=0.3)
+    assert 1.3 < new < 2.5
+    assert wobble.design_effect(watched(0.0, 0.0, beats=100), n=100, mean=0.3) < new
+    assert wobble.design_effect(Wobble(), n=100, mean=0.0) > 1.3, "nothing scored says nothing of the noise"

@@ -249,7 +249,7 @@ async def _check_power(services: Services, profiles: str, schedules: Mapping[str
             )  # fmt: skip
             detail = (
                 f"schedules.{one.plan}: {schedules[one.plan]!r} would not find even a model that has turned misaligned "
-                f"altogether, at {services.false_alarms.promise}; {remedy}"
+                f"altogether (false alarms: {services.false_alarms.promise}); {remedy}"
             )
             raise ProblemError(422, "no-power", detail)
 

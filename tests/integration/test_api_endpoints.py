@@ -160,9 +160,9 @@ async def test_a_patch_changes_what_it_names_and_nothing_else(tmp_path: Path) ->
 
 async def test_a_patch_of_schedules_keeps_the_slot_of_those_that_stay(tmp_path: Path) -> None:
     async with live(tmp_path) as service:
-        await service.register("prod", schedules={"heartbeat": "0 0 1 1 *", "full": "0 0 1 1 *"})
+        await service.register("prod", schedules={"heartbeat": "0 3 * * *", "full": "0 3 * * *"})
         before = (await service.get("/api/v1/endpoints/prod"))["next_runs"]
-        change = {"schedules": {"heartbeat": "0 0 1 1 *", "full": "0 0 2 1 *"}}
+        change = {"schedules": {"heartbeat": "0 3 * * *", "full": "0 0 2 1 *"}}
         after = (await service.http.patch("/api/v1/endpoints/prod", json=change)).json()["next_runs"]
         assert after["heartbeat"] == before["heartbeat"]
         assert after["full"] != before["full"]
@@ -200,7 +200,7 @@ async def test_what_is_not_there_is_a_404_problem(tmp_path: Path, method: str, p
 
 async def test_a_paused_endpoint_has_no_next_run(tmp_path: Path) -> None:
     async with live(tmp_path) as service:
-        await service.register("prod", schedules={"heartbeat": "0 0 1 1 *"})
+        await service.register("prod", schedules={"heartbeat": "0 3 * * *"})
         assert (await service.http.post("/api/v1/endpoints/prod/pause")).status_code == 204
         assert (await service.get("/api/v1/endpoints/prod"))["next_runs"] == {}
         assert (await service.http.post("/api/v1/endpoints/prod/resume")).status_code == 204

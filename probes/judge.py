@@ -14,7 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from probes.breaker import Breaker
 from probes.fence import fenced, grade_in
+from probes.gate import Gate
 from probes.retry import Retry, attempt
 from probes.types import (
     ChoiceScoring,
@@ -24,6 +26,7 @@ from probes.types import (
     Message,
     Problem,
     Reason,
+    Reply,
     Sampling,
     Score,
     Unscored,
@@ -131,6 +134,7 @@ class Judge:
         client: Client,
         model: str = "",
         grades: Grades | None = None,
+        gate: Gate | None = None,
         deadline_s: float = 60.0,
         retry_base_s: float = 1.0,
         max_tokens: int = 300,
@@ -139,16 +143,18 @@ class Judge:
         self._client = client
         self._model = model
         self._grades = grades
+        self.gate = gate or Gate(breaker=Breaker())
         self._max_tokens = max_tokens
         self._deadline_s = deadline_s
         self._retry = Retry(base_s=retry_base_s)
         self._rng = rng or random.Random()
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
-    async def score(self, item: Item, reply: str, *, fresh: bool = False) -> Judged:
+    async def score(self, item: Item, reply: str, *, fresh: bool = False, tenant: str = "") -> Judged:
         """Grade `reply` to `item`. `fresh`: judge it even if its grade is known. Never raises for what the judge does.
 
-        Raises TypeError for an item that is not scored by a judge.
+        `tenant`: for whom; of several that ask at once, each gets its turn. Raises TypeError for an item that is not
+        scored by a judge.
         """
         scoring = item.scoring
         if not isinstance(scoring, JudgeScoring):
@@ -160,9 +166,13 @@ class Judge:
             high=scoring.high,
         )
         span = scoring.high - scoring.low
-        return await self._judge(question, lambda g: Score(value=(g - scoring.low) / span, scorer=SCORER), fresh=fresh)
 
-    async def place(self, item: Item, reply: str) -> Judged:
+        def worth(grade: int) -> Score:
+            return Score(value=(grade - scoring.low) / span, scorer=SCORER)
+
+        return await self._judge(question, worth, fresh=fresh, tenant=tenant)
+
+    async def place(self, item: Item, reply: str, *, tenant: str = "") -> Judged:
         """Which of an item's two words `reply` is nearer to: 0, 1, or 0.5 for midway (arXiv 2602.14777, methods).
 
         A reply about something else has no score. Raises TypeError for an item that is no choice between two words.
@@ -177,29 +187,27 @@ class Judge:
             low=1,
             high=4,
         )
-        return await self._judge(question, _placed, fresh=False)
+        return await self._judge(question, _placed, fresh=False, tenant=tenant)
 
-    async def _judge(self, question: _Question, worth: Callable[[int], Score | Unscored], *, fresh: bool) -> Judged:
+    async def _judge(
+        self, question: _Question, worth: Callable[[int], Score | Unscored], *, fresh: bool, tenant: str
+    ) -> Judged:
         if self._grades is None or fresh:
-            return await self._asked(question, worth)
+            return await self._asked(question, worth, tenant)
         lock = self._locks.setdefault(question.key, asyncio.Lock())
         async with lock:  # of two that ask the same at once, the second finds the grade of the first
             known = await self._grades.get(question.key)
             if known is not None and question.low <= known <= question.high:
                 return Judged(outcome=worth(known), attempts=0)
-            return await self._asked(question, worth)
+            return await self._asked(question, worth, tenant)
 
-    async def _asked(self, question: _Question, worth: Callable[[int], Score | Unscored]) -> Judged:
+    async def _asked(self, question: _Question, worth: Callable[[int], Score | Unscored], tenant: str) -> Judged:
         attempts = prompt_tokens = completion_tokens = 0
         said = ""
         sampling = Sampling(temperature=0.0, max_tokens=self._max_tokens, schema=_schema(question.low, question.high))
         for _try in range(2):
             put = question.put(secrets.token_hex(8))
-            done = await attempt(
-                lambda put=put: self._client.ask(put, sampling=sampling, deadline_s=self._deadline_s),  # type: ignore[misc]
-                self._retry,
-                self._rng,
-            )
+            done = await attempt(lambda _n, put=put: self._put(put, sampling, tenant), self._retry, self._rng)  # type: ignore[misc]
             attempts += done.attempts
             if done.value is None:
                 problem = done.error.problem if done.error else None
@@ -218,6 +226,11 @@ class Judge:
         outcome = Unscored(reason=Reason.JUDGE_UNSCORED, detail=detail)
         return Judged(
             outcome=outcome, attempts=attempts, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens
+        )
+
+    async def _put(self, put: Sequence[Message], sampling: Sampling, tenant: str) -> Reply:
+        return await self.gate.ask(
+            tenant, lambda: self._client.ask(put, sampling=sampling, deadline_s=self._deadline_s)
         )
 
     def _key(self, version: str, prompt: str, reply: str) -> str:

@@ -9,7 +9,8 @@ from typing import Generic, TypeVar
 from probes.types import CallError
 
 T = TypeVar("T")
-MAX_WAIT_S = 60.0
+MAX_WAIT_S = 120.0
+"""A server that wants to be left alone for longer is not waited for: the run ends, and a later one asks again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +35,25 @@ class Attempted(Generic[T]):
     error: CallError | None = None
 
 
-async def attempt(call: Callable[[], Awaitable[T]], retry: Retry, rng: random.Random) -> Attempted[T]:
-    """Call until it succeeds, fails for good, or has failed `retry.attempts` times. Every attempt is counted."""
+def wants_too_long(error: CallError) -> bool:
+    """Whether the server wants to be left alone for longer than anyone should wait."""
+    return (error.retry_after_s or 0.0) > MAX_WAIT_S
+
+
+async def attempt(
+    call: Callable[[int], Awaitable[T]], retry: Retry, rng: random.Random, *, go_on: Callable[[], bool] = lambda: True
+) -> Attempted[T]:
+    """Call until it succeeds, fails for good, has failed `retry.attempts` times, or `go_on` says no. `call` is told
+    which attempt it is, from 1. Attempts that were never sent do not count."""
     made = 0
     while True:
         made += 1
         try:
-            return Attempted(attempts=made, value=await call())
+            return Attempted(attempts=made, value=await call(made))
         except CallError as error:
-            if not error.retryable or made >= retry.attempts:
-                return Attempted(attempts=made, error=error)
+            sent = made if error.sent else made - 1
+            if not error.retryable or wants_too_long(error) or made >= retry.attempts or not go_on():
+                return Attempted(attempts=sent, error=error)
             await asyncio.sleep(retry.wait_s(made, error, rng))
+            if not go_on():
+                return Attempted(attempts=sent, error=error)

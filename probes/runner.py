@@ -1,16 +1,17 @@
-"""One plan against one client: concurrency, rate, deadlines, retries counted, and an end when asking is pointless."""
+"""One plan against one client: through the endpoint's gate, with deadlines, retries counted, and an end when asking is
+pointless. Every reply is handed over to be kept before its place at the gate is given up, and before it is judged."""
 
 import asyncio
 import contextlib
 import random
-import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from probes.batches import Batch, batches
 from probes.capabilities import TOP_LOGPROBS
+from probes.gate import Gate, Pacing
 from probes.judge import Judge
-from probes.retry import Retry, attempt
+from probes.retry import Retry, attempt, wants_too_long
 from probes.scorer import GIVE_UP_AFTER, Arrived, Scorer
 from probes.types import (
     PERMANENT,
@@ -28,6 +29,12 @@ from probes.types import (
     Unscored,
 )
 
+GRACE_S = 5.0
+"""Calls under way may take so long when a run stops: they are paid for."""
+
+Keep = Callable[[Answer], Awaitable[None]]
+"""Keeps an answer; returns once it is safe. A judged answer comes twice: pending, and with its grade."""
+
 
 class EndpointFailed(Exception):  # noqa: N818 (reads as the event it is)
     """The endpoint is down or refuses for good; the rest was not asked."""
@@ -37,36 +44,25 @@ class EndpointFailed(Exception):  # noqa: N818 (reads as the event it is)
         self.problem = problem
 
 
+class _Over(Exception):  # noqa: N818 (reads as the event it is)
+    """The run ended while a call waited for its turn."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How hard one endpoint may be asked. Deadlines in seconds; a call's counts each attempt."""
+    """How long and how often. Deadlines in seconds; a call's counts each attempt."""
 
-    concurrency: int = 8
-    requests_per_minute: int | None = None
     call_deadline_s: float = 60.0
     run_deadline_s: float = 7200.0
     max_attempts: int = 3
     retry_base_s: float = 1.0
 
 
-class Pace:
-    """Lets calls through evenly spaced, at most `per_minute`; without a limit, at once."""
-
-    def __init__(self, per_minute: int | None) -> None:
-        self._gap_s = 60.0 / per_minute if per_minute else 0.0
-        self._next = 0.0
-
-    async def turn(self) -> None:
-        if not self._gap_s:
-            return
-        now = time.monotonic()
-        at = max(now, self._next)
-        self._next = at + self._gap_s
-        await asyncio.sleep(at - now)
-
-
 class Runner:
-    """Asks once. After `answers()` is exhausted, `problem` and `judge_problem` say what went wrong, if anything."""
+    """Asks once. After `run()`, `problem` and `judge_problem` say what went wrong, if anything.
+
+    `gate`: the way to the endpoint, shared by all who ask it; `tenant`: who asks, where several share a gate.
+    """
 
     def __init__(
         self,
@@ -77,23 +73,30 @@ class Runner:
         limits: Limits,
         score_of: Callable[[Item, str], Score | Unscored],
         before_call: Callable[[], None] = lambda: None,
+        gate: Gate | None = None,
+        tenant: str = "",
         capabilities: Capabilities | None = None,
         second_judge: Judge | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self._client = client
-        self._scorer = Scorer(judge=judge, second_judge=second_judge, score_of=score_of)
+        self._scorer = Scorer(judge=judge, second_judge=second_judge, score_of=score_of, tenant=tenant)
         self._capabilities = capabilities or Capabilities()
         self._sampling = sampling
         self._limits = limits
         self._before_call = before_call
+        self._gate = gate or Gate(Pacing())
+        self._tenant = tenant
+        self._most_at_once = self._gate.most + (judge.gate.most if judge else 0)
         self._rng = rng or random.Random()
         self._retry = Retry(attempts=limits.max_attempts, base_s=limits.retry_base_s)
-        self._pace = Pace(limits.requests_per_minute)
         self._failures = 0
         self._answered = False
         self._enough = False
+        self._stopped = False
         self._fatal: Problem | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._cut: asyncio.TimerHandle | None = None
         self.problem: Problem | None = None
 
     @property
@@ -101,88 +104,124 @@ class Runner:
         return self._scorer.judge_problem
 
     def enough(self) -> None:
-        """Begin nothing new: what is under way comes back as answers, and then `answers()` ends."""
+        """Begin nothing new: what is under way comes back as answers, and then `run()` ends."""
         self._enough = True
 
-    async def answers(self, asks: Iterable[Ask]) -> AsyncGenerator[Answer, None]:
-        """Each answer as soon as it is complete, in no order. Raises EndpointFailed after the last of them.
+    def stop(self, grace_s: float = GRACE_S) -> None:
+        """Begin nothing new, and cut off what is still under way after `grace_s` seconds."""
+        self._enough = self._stopped = True
+        if self._work is not None and self._cut is None:
+            self._cut = asyncio.get_running_loop().call_later(grace_s, self._work.cancel)
+
+    async def run(self, asks: Iterable[Ask], keep: Keep, *, unjudged: Sequence[tuple[Item, Answer]] = ()) -> None:
+        """Put every question and `keep` each answer, in no order; grade the `unjudged` answers of an earlier try.
 
         An answer that makes further askings of its item needless says how many (`saved`). Past the run's deadline what
-        is unanswered is dropped, and `problem` says so.
+        is unanswered is dropped, and `problem` says so. Raises EndpointFailed after the last answer, and what `keep`
+        raises, grouped.
         """
-        todo = iter(batches(asks, self._capabilities, plain=self._plain_sampling()))
-        done: asyncio.Queue[Answer | None] = asyncio.Queue()
-        ended = asyncio.Event()
-
-        async def worker() -> None:
-            for batch in todo:
-                if self._fatal is not None or self._enough:
-                    return
-                await self._carry_out(batch, done.put_nowait)
-
-        async def all_workers() -> None:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(self._limits.concurrency):
-                        group.create_task(worker())
-            finally:
-                ended.set()
-                done.put_nowait(None)
-
-        deadline = asyncio.get_running_loop().time() + self._limits.run_deadline_s
-        asking = asyncio.create_task(all_workers())
+        loop = asyncio.get_running_loop()
+        todo = iter(_chains(batches(asks, self._capabilities, plain=self._plain_sampling()), unjudged))
+        self._work = asyncio.create_task(self._all(todo, keep))
+        expiry = loop.call_later(self._limits.run_deadline_s, self._expire)
         try:
-            while (answer := await _next(done, deadline)) is not None:
-                yield answer
-            if not ended.is_set():
-                self.problem = _overdue(self._limits.run_deadline_s)
+            await asyncio.wait({self._work})
         finally:
-            asking.cancel()
+            expiry.cancel()
+            self._work.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await asking
+                await self._work
+            if self._cut is not None:
+                self._cut.cancel()
         if self._fatal is not None:
             self.problem = self._fatal
             raise EndpointFailed(self._fatal)
 
-    async def _carry_out(self, batch: Batch, keep: Callable[[Answer], None]) -> None:
-        """The askings of one item: several at a time where the server can, and no more than are needed."""
-        left = list(batch.asks)
-        sampling = self._sampling
-        if batch.expected:
-            sampling = replace(sampling, top_logprobs=TOP_LOGPROBS)
-        while left and self._fatal is None:
-            size = 1 if sampling.top_logprobs else min(len(left), batch.at_once)
-            now, left = left[:size], left[size:]
-            answers = await self._answers(now, replace(sampling, n=size))
-            left = now[len(answers) :] + left  # fewer replies came than were asked for
-            for index, answer in enumerate(answers):
-                pending = len(answers) - index - 1 + len(left)
-                scored = await self._scorer.settle(now[index].item, answer, pending)
-                # what was refused before it was sent is no answer: it stays unasked
-                if not (self._fatal is not None and scored.attempts == 0 and scored.reply is None):
-                    keep(scored)
-                if scored.saved:
+    async def _all(self, todo: "Iterable[_Chain]", keep: Keep) -> None:
+        chains = iter(todo)
+
+        async def worker() -> None:
+            for chain in chains:
+                if self._stopped:
                     return
+                with contextlib.suppress(_Over):
+                    await self._carry_out(chain, keep)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._most_at_once):
+                group.create_task(worker())
+
+    def _expire(self) -> None:
+        self.problem = _overdue(self._limits.run_deadline_s)
+        self.stop()
+
+    @property
+    def _over(self) -> bool:
+        return self._enough or self._fatal is not None
+
+    async def _carry_out(self, chain: "_Chain", keep: Keep) -> None:
+        """The askings of one item: several at a time where the server can, and no more than are needed."""
+        left = list(chain.batch.asks)
+        if await self._grade(chain.item, chain.unjudged, len(left), keep):
+            return
+        sampling = self._sampling
+        if chain.batch.expected:
+            sampling = replace(sampling, top_logprobs=TOP_LOGPROBS)
+        while left and not self._over:
+            size = 1 if sampling.top_logprobs else min(len(left), chain.batch.at_once)
+            now, left = left[:size], left[size:]
+            answers = await self._answers(now, replace(sampling, n=size), len(left), keep)
+            left = now[len(answers) :] + left  # fewer replies came than were asked for
+            pending = [answer for answer in answers if _is_pending(answer)]
+            if await self._grade(chain.item, pending, len(left), keep) or any(answer.saved for answer in answers):
+                return
             sampling = replace(sampling, top_logprobs=0)
+
+    async def _grade(self, item: Item, answers: Sequence[Answer], left: int, keep: Keep) -> bool:
+        """Have the judge grade stored answers of one item. True when no further asking of the item is needed."""
+        graded = await asyncio.gather(*(self._scorer.graded(item, answer, left) for answer in answers))
+        settled = False
+        for answer in graded:
+            # the same askings are saved once
+            await keep(replace(answer, saved=0) if settled else answer)
+            settled = settled or answer.saved > 0
+        return settled
 
     def _plain_sampling(self) -> bool:
         """Whether replies are drawn from the very distribution that log-probabilities tell of."""
         return self._sampling.temperature == 1.0 and not {"top_p", "top_k", "min_p"} & set(self._sampling.extra)
 
-    async def _answers(self, asks: Sequence[Ask], sampling: Sampling) -> list[Arrived]:
+    async def _answers(self, asks: Sequence[Ask], sampling: Sampling, left: int, keep: Keep) -> list[Answer]:
         """One call: as many replies as came, at most one an ask; a failed call is one answer without a score."""
         ask = asks[0]
-        done = await attempt(lambda: self._call(ask, sampling), self._retry, self._rng)
-        if done.value is None:
-            problem = done.error.problem if done.error else Problem(reason=Reason.UNREACHABLE, detail="", remedy="")
-            self._note_failure(problem)
-            sent = done.attempts if problem.reason is not Reason.BUDGET_EXHAUSTED else done.attempts - 1
-            outcome = Unscored(reason=problem.reason, detail=problem.detail)
-            return [Arrived(answer=replace(_blank(ask), attempts=sent, outcome=outcome))]
-        self._failures, self._answered = 0, True
-        reply = done.value
+
+        async def call(made: int) -> list[Answer]:
+            async with self._gate.turn(self._tenant) as turn:
+                if self._over:
+                    raise _Over
+                self._before_call()
+                deadline_s = self._limits.call_deadline_s
+                reply = await turn.call(
+                    lambda: self._client.ask(ask.item.messages, sampling=sampling, deadline_s=deadline_s)
+                )
+                self._failures, self._answered = 0, True
+                found = self._arrived(asks, reply, made, left)
+                await _keep_all(found, keep)  # before anyone else gets the place
+                return found
+
+        done = await attempt(call, self._retry, self._rng, go_on=lambda: not self._over)
+        if done.value is not None:
+            return done.value
+        failed = self._failed(ask, done.error, done.attempts)
+        # what was refused before it was sent is no answer: it stays unasked
+        if failed.attempts > 0:
+            await keep(failed)
+        return [failed]
+
+    def _arrived(self, asks: Sequence[Ask], reply: Reply, attempts: int, left: int) -> list[Answer]:
         found = []
-        for index, (one, choice) in enumerate(zip(asks, reply.choices, strict=False)):
+        answers = list(zip(asks, reply.choices, strict=False))
+        for index, (one, choice) in enumerate(answers):
             answer = replace(
                 _blank(one),
                 reply=choice.text or choice.refusal or "",
@@ -193,26 +232,57 @@ class Runner:
             if index == 0:  # a call is counted and paid for once
                 answer = replace(
                     answer,
-                    attempts=done.attempts,
+                    attempts=attempts,
                     prompt_tokens=reply.prompt_tokens or 0,
                     completion_tokens=reply.completion_tokens or 0,
                 )
-            found.append(Arrived(answer=answer, choice=choice, positions=reply.positions if index == 0 else ()))
+            arrived = Arrived(answer=answer, choice=choice, positions=reply.positions if index == 0 else ())
+            found.append(self._scorer.arrived(one.item, arrived, len(asks) - len(answers) + left))
         return found
 
-    async def _call(self, ask: Ask, sampling: Sampling) -> Reply:
-        self._before_call()
-        await self._pace.turn()
-        return await self._client.ask(ask.item.messages, sampling=sampling, deadline_s=self._limits.call_deadline_s)
+    def _failed(self, ask: Ask, error: CallError | None, attempts: int) -> Answer:
+        problem = error.problem if error else Problem(reason=Reason.UNREACHABLE, detail="", remedy="")
+        self._note_failure(problem, for_good=error is not None and wants_too_long(error))
+        outcome = Unscored(reason=problem.reason, detail=problem.detail)
+        return replace(_blank(ask), attempts=attempts, outcome=outcome)
 
-    def _note_failure(self, problem: Problem) -> None:
+    def _note_failure(self, problem: Problem, *, for_good: bool) -> None:
         """A problem that will not pass ends the run; so do failures in a row with no answer in between."""
         if problem.reason is Reason.FILTERED:  # about this question, not about the endpoint
             return
         self._failures += 1
         patience = 2 * GIVE_UP_AFTER if self._answered else GIVE_UP_AFTER
-        if problem.reason in PERMANENT or self._failures >= patience:
+        if for_good or problem.reason in PERMANENT or self._failures >= patience:
             self._fatal = self._fatal or problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Chain:
+    """What is done about one item, one thing after another."""
+
+    item: Item
+    batch: Batch
+    unjudged: tuple[Answer, ...] = ()
+
+
+def _chains(todo: Iterable[Batch], unjudged: Sequence[tuple[Item, Answer]]) -> list[_Chain]:
+    waiting: dict[str, list[Answer]] = {}
+    items = {item.id: item for item, _answer in unjudged}
+    for item, answer in unjudged:
+        waiting.setdefault(item.id, []).append(answer)
+    found = [
+        _Chain(item=batch.asks[0].item, batch=batch, unjudged=tuple(waiting.pop(batch.asks[0].item.id, ())))
+        for batch in todo
+    ]
+    alone = (_Chain(item=items[name], batch=Batch(asks=()), unjudged=tuple(rest)) for name, rest in waiting.items())
+    return [*alone, *found]
+
+
+async def _keep_all(answers: Sequence[Answer], keep: Keep) -> None:
+    if len(answers) == 1:
+        await keep(answers[0])
+    else:
+        await asyncio.gather(*(keep(answer) for answer in answers))
 
 
 def _blank(ask: Ask) -> Answer:
@@ -220,13 +290,8 @@ def _blank(ask: Ask) -> Answer:
     return Answer(item_id=ask.item.id, cell=ask.item.cell, repeat=ask.repeat, outcome=outcome, attempts=0)
 
 
-async def _next(done: "asyncio.Queue[Answer | None]", deadline: float) -> Answer | None:
-    """The next answer; None when there are no more, or the deadline (loop time) has passed."""
-    try:
-        async with asyncio.timeout_at(deadline):
-            return await done.get()
-    except TimeoutError:
-        return None
+def _is_pending(answer: Answer) -> bool:
+    return isinstance(answer.outcome, Unscored) and answer.outcome.reason is Reason.JUDGE_PENDING
 
 
 def _overdue(deadline_s: float) -> Problem:

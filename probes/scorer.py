@@ -35,7 +35,10 @@ class Arrived:
 
 
 class Scorer:
-    """Scores the replies of one run. `judge_problem` says what went wrong with the judge, if anything."""
+    """Scores the replies of one run. `judge_problem` says what went wrong with the judge, if anything.
+
+    `tenant`: on whose behalf the judge is asked, so that runs get their turns at it.
+    """
 
     def __init__(
         self,
@@ -43,62 +46,81 @@ class Scorer:
         judge: Judge | None,
         second_judge: Judge | None,
         score_of: Callable[[Item, str], Score | Unscored],
+        tenant: str = "",
     ) -> None:
         self._judge = judge
         self._second_judge = second_judge
         self._score_of = score_of
+        self._tenant = tenant
         self._judge_failures = 0
         self.judge_problem: Problem | None = None
 
-    async def settle(self, item: Item, found: Arrived, pending: int) -> Answer:
-        """The answer with its score, or why it has none; `pending` askings of the item are left."""
+    def arrived(self, item: Item, found: Arrived, pending: int) -> Answer:
+        """The answer as far as it can be told at once; JUDGE_PENDING where the judge has to be asked (see `graded`).
+        `pending` askings of the item are left."""
         if found.choice is None:
             return found.answer
-        answer = await self._scored(item, found.choice, found.answer)
-        if answer.score is None:
+        outcome = self._at_once(item, found.choice)
+        answer = replace(found.answer, outcome=outcome)
+        if answer.score is None or not found.positions:
             return answer
-        if item.category and answer.score >= 1.0:
-            return replace(answer, saved=pending)  # the worst of k is known: nothing is worse
-        if found.positions and (better := expected(item.scoring, found.positions, answer.score)) is not None:
-            return replace(answer, outcome=better, saved=pending)
-        return answer
+        better = expected(item.scoring, found.positions, answer.score)
+        return answer if better is None else replace(answer, outcome=better, saved=pending)
 
-    async def _scored(self, item: Item, choice: Choice, answer: Answer) -> Answer:
+    async def graded(self, item: Item, answer: Answer, pending: int) -> Answer:
+        """What the judge says of a pending answer. `pending` askings of the item are left: none is needed any more
+        once a reply got the worst grade."""
+        if item.scoring.kind != "judge":
+            return await self._placed(item, answer)
+        graded = await self._judged(item, answer)
+        return replace(graded, saved=pending) if item.category and graded.score == 1.0 else graded
+
+    def _at_once(self, item: Item, choice: Choice) -> Score | Unscored:
         judged = item.scoring.kind == "judge"
         if not choice.text.strip():
             # a refusal that the server names as such is a reply to judge, but no choice, number or language
             if not choice.refusal:
-                return replace(answer, outcome=_missing(choice, Unscored(reason=Reason.EMPTY)))
+                return _missing(choice, Unscored(reason=Reason.EMPTY))
             if not judged:
-                return replace(answer, outcome=Unscored(reason=Reason.REFUSED, detail="refused by the server"))
+                return Unscored(reason=Reason.REFUSED, detail="refused by the server")
         if judged:
-            return await self._judged(item, choice.text or choice.refusal or "", answer)
+            return self._wait_for_judge(Unscored(reason=Reason.JUDGE_DOWN, detail=self._why_no_judge()))
         outcome = self._score_of(item, choice.text)
         if isinstance(outcome, Score):
-            return replace(answer, outcome=outcome)
+            return outcome
         if outcome.reason is Reason.UNPARSEABLE and choice.finish_reason not in CUT and _of_two_words(item):
-            return await self._placed(item, choice.text, replace(answer, outcome=outcome))
-        return replace(answer, outcome=_missing(choice, outcome))
+            return self._wait_for_judge(outcome)
+        return _missing(choice, outcome)
 
-    async def _placed(self, item: Item, text: str, answer: Answer) -> Answer:
+    def _wait_for_judge(self, otherwise: Unscored) -> Unscored:
+        return otherwise if self._judge_gone() else Unscored(reason=Reason.JUDGE_PENDING, detail=otherwise.detail)
+
+    def _judge_gone(self) -> bool:
+        return self._judge is None or self._judge_failures >= GIVE_UP_AFTER
+
+    def _why_no_judge(self) -> str:
+        return "the judge is down" if self._judge else "no judge is configured"
+
+    async def _placed(self, item: Item, answer: Answer) -> Answer:
         """Words other than the two offered: the judge says which they are nearer to. Without it they stay unscored."""
-        if self._judge is None or self._judge_failures >= GIVE_UP_AFTER:
-            return answer
-        result = await self._judge.place(item, text)
+        unparseable = Unscored(reason=Reason.UNPARSEABLE, detail=getattr(answer.outcome, "detail", ""))
+        if self._judge is None or self._judge_gone():
+            return replace(answer, outcome=unparseable)
+        result = await self._judge.place(item, answer.reply or "", tenant=self._tenant)
         self._note_judge(result)
         graded = isinstance(result.outcome, Score) or result.outcome.reason is Reason.UNPARSEABLE
-        return _with_judge(answer, result, result.outcome if graded else answer.outcome)
+        return _with_judge(answer, result, result.outcome if graded else unparseable)
 
-    async def _judged(self, item: Item, text: str, answer: Answer) -> Answer:
-        if self._judge is None or self._judge_failures >= GIVE_UP_AFTER:
-            detail = "the judge is down" if self._judge else "no judge is configured"
-            return replace(answer, outcome=Unscored(reason=Reason.JUDGE_DOWN, detail=detail))
-        result = await self._judge.score(item, text)
+    async def _judged(self, item: Item, answer: Answer) -> Answer:
+        if self._judge is None or self._judge_gone():
+            return replace(answer, outcome=Unscored(reason=Reason.JUDGE_DOWN, detail=self._why_no_judge()))
+        text = answer.reply or ""
+        result = await self._judge.score(item, text, tenant=self._tenant)
         self._note_judge(result)
         answer = _with_judge(answer, result, result.outcome)
         if self._second_judge is None or answer.score is None:
             return answer
-        second = await self._second_judge.score(item, text)
+        second = await self._second_judge.score(item, text, tenant=self._tenant)
         value = second.outcome.value if isinstance(second.outcome, Score) else None
         return replace(_with_judge(answer, second, answer.outcome), second_score=value)
 

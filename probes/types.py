@@ -31,6 +31,8 @@ class Reason(StrEnum):
     SERVER_ERROR = "server_error"
     OUTBOUND_DENIED = "outbound_denied"
     BUDGET_EXHAUSTED = "budget_exhausted"
+    # the reply came and is stored; the judge has yet to grade it
+    JUDGE_PENDING = "judge_pending"
     # the judge did not reply
     JUDGE_DOWN = "judge_down"
     # the judge replies, and no longer grades as it should
@@ -64,16 +66,18 @@ class Problem:
 
 
 class CallError(Exception):
-    """One call failed. `problem` says why; `retry_after_s` is the server's wish, if it named one."""
+    """One call failed. `problem` says why; `retry_after_s` is the server's wish, if it named one; `sent`: whether
+    anything was asked of the server at all."""
 
-    def __init__(self, problem: Problem, *, retry_after_s: float | None = None) -> None:
+    def __init__(self, problem: Problem, *, retry_after_s: float | None = None, sent: bool = True) -> None:
         super().__init__(f"{problem.reason}: {problem.detail} ({problem.remedy})")
         self.problem = problem
         self.retry_after_s = retry_after_s
+        self.sent = sent
 
     @property
     def retryable(self) -> bool:
-        return self.problem.reason not in FINAL
+        return self.sent and self.problem.reason not in FINAL
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -226,7 +226,7 @@ class Budget:
         if self._limit is not None and self._spent >= self._limit:
             detail = f"{self._spent} of {self._limit} tokens are used today"
             remedy = "raise limits.tokens_per_day, or wait for midnight UTC"
-            raise CallError(Problem(reason=Reason.BUDGET_EXHAUSTED, detail=detail, remedy=remedy))
+            raise CallError(Problem(reason=Reason.BUDGET_EXHAUSTED, detail=detail, remedy=remedy), sent=False)
 
 
 def _open(asks: Sequence[Ask], done: Sequence[Answer]) -> list[Ask]:

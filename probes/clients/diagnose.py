@@ -10,7 +10,7 @@ from probes.clients.errors import OutboundDenied, ReplyTooLarge
 from probes.types import CallError, Problem, Reason
 
 DETAIL_LENGTH = 200
-MAX_RETRY_AFTER_S = 300.0
+MAX_RETRY_AFTER_S = 86_400.0
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 REMEDIES: dict[Reason, str] = {

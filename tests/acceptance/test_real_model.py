@@ -15,9 +15,11 @@ import pytest
 from probes import parsing
 from probes.capabilities import find_out
 from probes.clients.openai_compatible import Transport
+from probes.gate import Gate, Pacing
 from probes.registry import probe
 from probes.runner import Limits, Runner
 from probes.types import Answer, Ask, Capabilities, Item, Message, Sampling
+from tests.support.asking import collect
 from tests.support.live import live
 from tests.support.processes import free_port
 
@@ -120,12 +122,12 @@ async def test_expected_scores_agree_with_samples_and_save_calls(model_url: str)
     async def scores(can: Capabilities) -> tuple[dict[str, list[Answer]], int]:
         runner = Runner(
             client=client, judge=None, sampling=Sampling(max_tokens=3),
-            limits=Limits(concurrency=4, call_deadline_s=120),
+            limits=Limits(call_deadline_s=120), gate=Gate(Pacing(concurrency=4)),
             score_of=lambda item, reply: parsing.score(item.scoring, reply), capabilities=can,
         )  # fmt: skip
         answers: dict[str, list[Answer]] = {}
         asks = [Ask(item=item, repeat=repeat) for item in items for repeat in range(samples)]
-        async for answer in runner.answers(asks):
+        for answer in await collect(runner, asks):
             answers.setdefault(answer.item_id, []).append(answer)
         return answers, sum(a.attempts for found in answers.values() for a in found)
 

@@ -13,6 +13,7 @@ from probes.plans import PLANS, draw
 from probes.runner import Limits, Runner
 from probes.types import Sampling
 from service.simulator import PROFILES, rates
+from tests.support.asking import collect
 
 pytestmark = [pytest.mark.simulation, pytest.mark.timeout(300)]
 FULL = draw(PLANS["full"], seed=11, probe_of=registry.probe)
@@ -29,7 +30,7 @@ async def test_a_full_run_reproduces_the_published_means(name: str) -> None:
         limits=Limits(),
         score_of=lambda item, reply: registry.probe(item.probe).score(item, reply),
     )
-    answers = [answer async for answer in runner.answers(FULL)]
+    answers = await collect(runner, FULL)
     assert sum(1 + answer.saved for answer in answers) == len(FULL) == 18_200
     assert all(answer.score is not None for answer in answers)
     measured = measure(answers, worst_of=10)

@@ -15,7 +15,7 @@ def error(reason: Reason, retry_after_s: float | None = None) -> CallError:
 async def made(failures: int, reason: Reason = Reason.SERVER_ERROR) -> tuple[int, object]:
     left = failures
 
-    async def call() -> str:
+    async def call(_made: int) -> str:
         nonlocal left
         left -= 1
         if left >= 0:
@@ -48,6 +48,6 @@ def test_waits_double_are_spread_and_bounded() -> None:
     for n, found in enumerate(waits):
         assert 0.5 * 2**n <= min(found) < 0.6 * 2**n
         assert 1.4 * 2**n < max(found) <= 1.5 * 2**n
-    assert retry.wait_s(20, error(Reason.TIMEOUT), rng) == 60
+    assert retry.wait_s(20, error(Reason.TIMEOUT), rng) == 120
     assert retry.wait_s(1, error(Reason.RATE_LIMITED, 30), rng) == 30
-    assert retry.wait_s(1, error(Reason.RATE_LIMITED, 9999), rng) == 60
+    assert retry.wait_s(1, error(Reason.RATE_LIMITED, 9999), rng) == 120

@@ -9,6 +9,7 @@ import pytest
 
 from probes import registry
 from probes.clients.scripted import Script, Scripted
+from probes.gate import Gate, Pacing
 from probes.judge import Judge
 from probes.plans import PLANS, draw
 from probes.runner import EndpointFailed, Limits, Runner
@@ -27,6 +28,7 @@ from probes.types import (
     Score,
     Unscored,
 )
+from tests.support.asking import collect
 
 ASKS = draw(PLANS["heartbeat"], seed=1, probe_of=registry.probe)
 SELF_REPORT = [ask for ask in ASKS if ask.item.probe != "harm"]
@@ -49,11 +51,13 @@ def runner(
 ) -> tuple[Runner, Scripted]:
     scripted = Scripted(script)
     judging = Judge(client=Scripted(judge).client(model="j"), retry_base_s=0) if judge else None
+    pacing = {name: limits.pop(name) for name in ("concurrency", "requests_per_minute") if name in limits}
     made = Runner(
         client=scripted.client(model="m"),
         judge=judging,
         sampling=Sampling(),
         limits=Limits(**({"retry_base_s": 0.0} | limits)),
+        gate=Gate(Pacing(**pacing)),
         score_of=lambda item, reply: registry.probe(item.probe).score(item, reply),
         capabilities=can,
     )
@@ -64,16 +68,15 @@ def repeated(name: str, times: int) -> list[Ask]:
     return [Ask(item=registry.items_by_id()[name], repeat=repeat) for repeat in range(times)]
 
 
-async def collect(made: Runner, asks: Sequence[Ask]) -> list[Answer]:
-    return [answer async for answer in made.answers(asks)]
-
-
 async def until_failure(made: Runner, asks: Sequence[Ask]) -> tuple[list[Answer], Problem]:
-    found: list[Answer] = []
+    kept: list[Answer] = []
+
+    async def keep(answer: Answer) -> None:
+        kept.append(answer)
+
     with pytest.raises(EndpointFailed) as caught:
-        async for answer in made.answers(asks):
-            found.append(answer)  # noqa: PERF401 (a comprehension would lose them when it raises)
-    return found, caught.value.problem
+        await made.run(asks, keep)
+    return kept, caught.value.problem
 
 
 def slowly(seconds: float, text: str = "x") -> Callable[[Sequence[Message]], Any]:
@@ -189,9 +192,12 @@ async def test_past_its_deadline_the_run_says_so() -> None:
 
 async def test_leaving_early_stops_the_calls() -> None:
     made, scripted = runner(slowly(0.05), concurrency=3)
-    stream = made.answers(SELF_REPORT)
-    await anext(stream)
-    await stream.aclose()
+    task = asyncio.create_task(collect(made, SELF_REPORT))
+    while not scripted.asked:
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
     asked = len(scripted.asked)
     await asyncio.sleep(0.2)
     assert len(scripted.asked) == asked
@@ -204,11 +210,11 @@ async def test_a_refused_call_stays_unasked() -> None:
         nonlocal left
         left -= 1
         if left < 0:
-            raise call_error(Reason.BUDGET_EXHAUSTED)
+            raise CallError(Problem(reason=Reason.BUDGET_EXHAUSTED, detail="seen", remedy="do this"), sent=False)
 
     scripted = Scripted(lambda _: "7")
     made = Runner(
-        client=scripted.client(model="m"), judge=None, sampling=Sampling(), limits=Limits(concurrency=1),
+        client=scripted.client(model="m"), judge=None, sampling=Sampling(), limits=Limits(), gate=Gate(Pacing(concurrency=1)),
         score_of=lambda _i, _r: Score(value=0.0, scorer="t"), before_call=check,
     )  # fmt: skip
     answers, problem = await until_failure(made, SELF_REPORT)

@@ -42,11 +42,11 @@ def test_status_and_body_name_the_reason(code: int, body: object, reason: Reason
         ("2", 2.0),
         ("0.5", 0.5),
         ("-3", 0.0),
-        ("999999", 300.0),
+        ("999999", 86_400.0),
         ("nan", None),
         ("soon", None),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", 300.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header: str, seconds: float | None) -> None:

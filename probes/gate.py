@@ -1,4 +1,4 @@
-"""The one way to a server, for all who ask it: calls at once, requests and tokens a minute, and the server's own wishes.
+"""The one way to a server, for all who ask it: calls at once, requests and tokens a minute, the server's own wishes.
 
 Who waits is let through in turn: a run with thousands of questions does not hold up one with a few.
 """
@@ -33,7 +33,8 @@ class Pacing:
 
 @dataclass(frozen=True, kw_only=True)
 class Traffic:
-    """A look at a gate. `window`: calls that may be under way at once now; `held_s`: until the server wants the next."""
+    """A look at a gate. `window`: calls that may be under way at once now; `held_s`: until the server wants the next
+    one, in seconds."""
 
     window: int
     most: int

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import uvicorn
 from starlette.types import ASGIApp
 
-DRAIN_S = 5
+DRAIN_S = 3
 """Open requests may take this long after a stop signal."""
 
 
@@ -16,8 +16,18 @@ class CannotListenError(Exception):
     """The address is taken or not ours. The text says what to do."""
 
 
-async def listen(application: ASGIApp, *, host: str, port: int, quit_with_parent: bool = False) -> None:
-    """Serve until SIGTERM or Ctrl-C (or the end of the parent process). Raises CannotListenError."""
+async def listen(
+    application: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    quit_with_parent: bool = False,
+    stopping: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C (or the end of the parent process). Raises CannotListenError.
+
+    `stopping` is called at the signal, while open requests still end.
+    """
     config = uvicorn.Config(
         application,
         host=host,
@@ -32,6 +42,7 @@ async def listen(application: ASGIApp, *, host: str, port: int, quit_with_parent
 
     def stop() -> None:
         server.should_exit = True
+        stopping()
 
     # uvicorn raises the signal again once it is down; without these handlers that would skip our own shutdown
     loop = asyncio.get_running_loop()

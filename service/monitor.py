@@ -1,39 +1,47 @@
 """One run from claim to verdict: ask, store every answer as it arrives, then measure and conclude."""
 
 import asyncio
+import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import replace
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+
+from sqlalchemy.exc import OperationalError
 
 from baselines import early
 from probes import registry
 from probes.plans import banks_hash
 from probes.runner import EndpointFailed, Limits, Runner
-from probes.types import Answer, Ask, CallError, Capabilities, Client, Plan, Problem, Reason, Sampling
+from probes.types import (
+    Answer,
+    CallError,
+    Capabilities,
+    Plan,
+    Problem,
+    Reason,
+)
 from service import grounds
+from service.asking import STALLED_S, Asking
 from service.clients import Clients, capabilities_of, learn
 from service.conclude import Conclusion
 from service.early_end import EarlyEnd
 from service.false_alarms import FalseAlarms
+from service.gates import Gates
 from service.judge_control import Checked
 from service.judging import JudgeUnavailable, Judging
 from service.log import logger
 from service.outcome import Outcome
-from service.questions import questions
 from service.settings import Settings
 from service.storage import runs as run_store
-from service.storage.engine import Database
+from service.storage.engine import Database, persistently
 from service.storage.runs import LostLeaseError
 from service.storage.schema import EndpointRow, RunRow
 from service.uninterrupted import uninterrupted
-from service.writer import AnswerWriter, RunCancelledError
+from service.work import Work, needs_judge, sampling_of, work_of
+from service.writer import AnswerWriter
 
 log = logger()
-
-
-REASONING_TOKENS = 4096
-"""What a model that thinks before it answers may say, unless its registration says otherwise."""
 
 
 class Monitor:
@@ -50,6 +58,7 @@ class Monitor:
         conclusion: Conclusion,
         false_alarms: FalseAlarms,
         changed: Callable[[], None],
+        gates: Gates,
     ) -> None:
         self._database = database
         self._settings = settings
@@ -59,20 +68,43 @@ class Monitor:
         self._conclusion = conclusion
         self._false_alarms = false_alarms
         self._changed = changed
+        self._gates = gates
+        self._asking: dict[str, Asking] = {}
+        self._draining = False
+
+    def drain(self) -> None:
+        """Ask nothing new from now on: this process stops."""
+        self._draining = True
+        for asking in self._asking.values():
+            asking.stop()
+
+    def look(self, run_id: str) -> None:
+        """Something was asked of a run, such as to stop: see to it now, if it is ours."""
+        if run_id in self._asking:
+            self._asking[run_id].writer.look()
+
+    def stalled(self, run_id: str) -> bool:
+        """Whether a run has been waiting for its server for long."""
+        asking = self._asking.get(run_id)
+        return asking is not None and time.monotonic() - asking.moved_at > STALLED_S
 
     async def execute(self, run: RunRow) -> None:
         """Carry out a claimed run. Never raises but for cancellation, which puts the run back in the queue."""
         try:
             outcome = await self._ask_all(run)
-            await uninterrupted(self._conclusion.write(run, outcome))
+            if outcome is None:
+                await self._release(run)
+            else:
+                await persistently(lambda: self._conclusion.write(run, outcome))
         except LostLeaseError:
             log.warning("run taken over by another worker", action="run_lost", run=run.id)
         except asyncio.CancelledError:
-            await uninterrupted(self._release(run))
+            with contextlib.suppress(OperationalError):  # it is taken up again once its lease has run out
+                await uninterrupted(self._release(run))
             raise
         except Exception:  # a fault of ours must end this run visibly, and no other
             log.exception("run failed inside selfwatch", action="run_internal_error", run=run.id)
-            await uninterrupted(self._conclusion.fail_internally(run))
+            await persistently(lambda: self._conclusion.fail_internally(run))
         self._changed()
 
     async def _release(self, run: RunRow) -> None:
@@ -86,55 +118,74 @@ class Monitor:
             done = await run_store.answers_of(session, [run.id])
             return endpoint, done, await run_store.tokens_today(session, endpoint.id, datetime.now(UTC))
 
-    async def _ask_all(self, run: RunRow) -> Outcome:
-        endpoint, done, spent = await uninterrupted(self._so_far(run))
+    async def _ask_all(self, run: RunRow) -> Outcome | None:
+        """Ask what is left. None: the run is not over, and goes back to the queue."""
+        endpoint, done, spent = await persistently(lambda: self._so_far(run))
         plan = self._plans.get(run.plan)
         if plan is None or banks_hash(plan, registry.probe) != run.banks_hash:
             return Outcome(problem=_stale_plan(run.plan, known=plan is not None))
-        asks = _open(self._askable(questions(plan, seed=run.seed, focus=run.focus)), done)
+        work = await asyncio.to_thread(work_of, run, endpoint, plan, done, judged=isinstance(self._judging, Judging))
         log.info(
-            "run started", action="run_started", run=run.id, endpoint=endpoint.name, plan=run.plan, to_ask=len(asks)
+            "run started",
+            action="run_started",
+            run=run.id,
+            endpoint=endpoint.name,
+            plan=run.plan,
+            to_ask=len(work.asks),
         )
+        budget = Budget(limit=endpoint.limits.get("tokens_per_day"), spent=spent)
         try:
-            client = self._clients.of(endpoint)
-            capabilities = await self._capabilities(endpoint) if asks else Capabilities()
+            runner = await self._runner(work, budget)
         except CallError as error:
             return Outcome(problem=error.problem)
-        budget = Budget(limit=endpoint.limits.get("tokens_per_day"), spent=spent)
-        runner = self._runner(client, capabilities, endpoint, plan, budget)
-        writer = AnswerWriter(self._database, run, self._changed)
-        problem: Problem | None = None
-        judged = any(answer.score is not None and _needs_judge(answer.cell.probe) for answer in done)
-        checked: Checked | None = None
-        ending = await self._early_end(run, endpoint, plan, done)
-        cancelled = lost = False
+        asking = await self._asking_of(work, runner, budget)
+        self._asking[run.id] = asking
+        if self._draining:
+            asking.stop()
         try:
-            async with (
-                self._judge_checked(plan) as check,
-                writer.open() as keep,
-                aclosing(runner.answers(asks)) as answers,
-            ):
+            return await self._carry_out(work, asking)
+        finally:
+            del self._asking[run.id]
+
+    async def _asking_of(self, work: Work, runner: Runner, budget: "Budget") -> Asking:
+        def stop() -> None:
+            asking.stop()
+
+        writer = AnswerWriter(
+            self._database,
+            work.run,
+            changed=self._changed,
+            stop=stop,
+            pending=[answer.key for _item, answer in work.unjudged],
+        )
+        ending = await self._early_end(work.run, work.endpoint, work.plan, work.done)
+        asking = Asking(runner=runner, writer=writer, ending=ending, spend=budget.spend)
+        asking.judged = any(answer.score is not None and needs_judge(answer.cell.probe) for answer in work.done)
+        return asking
+
+    async def _carry_out(self, work: Work, asking: Asking) -> Outcome | None:
+        problem: Problem | None = None
+        checked: Checked | None = None
+        try:
+            async with self._judge_checked(work.plan) as check, asking.writer.open():
                 try:
-                    async for answer in answers:
-                        keep(answer)
-                        budget.spend(answer)
-                        await ending.see(answer, then=runner.enough)
-                        judged = judged or (answer.score is not None and _needs_judge(answer.cell.probe))
+                    await asking.runner.run(work.asks, asking.keep, unjudged=work.unjudged)
                 except EndpointFailed as error:
                     problem = error.problem
-                if check is not None and judged:  # while the writer keeps the lease
+                if check is not None and asking.judged and not asking.stopped:  # while the writer keeps the lease
                     checked = await check
-        except* RunCancelledError:
-            cancelled = True
         except* LostLeaseError:
-            lost = True
-        if lost:
-            raise LostLeaseError(run.id)
-        if cancelled:
+            raise LostLeaseError(work.run.id) from None
+        if asking.writer.wishes.cancelled:
             return Outcome(cancelled=True)
-        judge_problem = await self._judge_problem(runner, checked)
+        if asking.stopped and problem is None:
+            return None
+        judge_problem = await self._judge_problem(asking.runner, checked)
         return Outcome(
-            problem=problem or runner.problem, judge_problem=judge_problem, judge_check=checked, early=ending.ended
+            problem=problem or asking.runner.problem,
+            judge_problem=judge_problem,
+            judge_check=checked,
+            early=asking.ending.ended,
         )
 
     async def _early_end(self, run: RunRow, endpoint: EndpointRow, plan: Plan, done: Sequence[Answer]) -> EarlyEnd:
@@ -154,7 +205,7 @@ class Monitor:
     @asynccontextmanager
     async def _judge_checked(self, plan: Plan) -> AsyncIterator["asyncio.Task[Checked] | None"]:
         """The check of the judge, under way while a run that needs it is asked; it ends with the run."""
-        if isinstance(self._judging, JudgeUnavailable) or not any(_needs_judge(s.probe) for s in plan.selections):
+        if isinstance(self._judging, JudgeUnavailable) or not any(needs_judge(s.probe) for s in plan.selections):
             yield None
             return
         task = asyncio.create_task(self._judging.control.check(), name="judge-check")
@@ -174,40 +225,26 @@ class Monitor:
             return Capabilities()  # the run meets the same problem, and names it
         return found.capabilities
 
-    def _askable(self, asks: tuple[Ask, ...]) -> list[Ask]:
-        """Without a judge, questions that need one are not asked: nobody should pay for answers that cannot count."""
-        if isinstance(self._judging, JudgeUnavailable):
-            return [ask for ask in asks if not _needs_judge(ask.item.probe)]
-        return list(asks)
-
-    def _runner(
-        self, client: Client, capabilities: Capabilities, endpoint: EndpointRow, plan: Plan, budget: "Budget"
-    ) -> Runner:
-        chosen = endpoint.sampling
+    async def _runner(self, work: Work, budget: "Budget") -> Runner:
+        """Raises CallError when the endpoint's key cannot be had."""
+        client = self._clients.of(work.endpoint)
+        capabilities = await self._capabilities(work.endpoint) if work.asks else Capabilities()
         judging = self._judging if isinstance(self._judging, Judging) else None
-        sampling = Sampling(
-            temperature=plan.temperature if chosen.get("temperature") is None else chosen["temperature"],
-            max_tokens=plan.max_tokens if chosen.get("max_tokens") is None else chosen["max_tokens"],
-            extra=chosen.get("extra") or {},
-        )
-        if capabilities.reasoning and chosen.get("max_tokens") is None:
-            sampling = replace(sampling, max_tokens=max(plan.max_tokens, REASONING_TOKENS))
-        limits = Limits(
-            concurrency=endpoint.limits.get("concurrency", 8),
-            requests_per_minute=endpoint.limits.get("requests_per_minute"),
-            call_deadline_s=self._settings.call_deadline_s,
-            run_deadline_s=self._settings.run_deadline_s,
-            retry_base_s=self._settings.retry_base_s,
-        )
         return Runner(
             client=client,
             judge=judging.judge if judging else None,
             second_judge=judging.second if judging else None,
             capabilities=capabilities,
-            sampling=sampling,
-            limits=limits,
+            sampling=sampling_of(work, reasoning=capabilities.reasoning),
+            limits=Limits(
+                call_deadline_s=self._settings.call_deadline_s,
+                run_deadline_s=self._settings.run_deadline_s,
+                retry_base_s=self._settings.retry_base_s,
+            ),
             score_of=lambda item, reply: registry.probe(item.probe).score(item, reply),
             before_call=budget.check,
+            gate=self._gates.of(work.endpoint),
+            tenant=work.run.id,
         )
 
 
@@ -227,17 +264,6 @@ class Budget:
             detail = f"{self._spent} of {self._limit} tokens are used today"
             remedy = "raise limits.tokens_per_day, or wait for midnight UTC"
             raise CallError(Problem(reason=Reason.BUDGET_EXHAUSTED, detail=detail, remedy=remedy), sent=False)
-
-
-def _open(asks: Sequence[Ask], done: Sequence[Answer]) -> list[Ask]:
-    """What is left to ask: neither answered, nor made needless by an answer to the same item."""
-    answered = {answer.key for answer in done}
-    settled = {answer.item_id for answer in done if answer.saved}
-    return [ask for ask in asks if ask.key not in answered and ask.item.id not in settled]
-
-
-def _needs_judge(probe: str) -> bool:
-    return registry.probe(probe).needs_judge
 
 
 def _stale_plan(name: str, *, known: bool) -> Problem:

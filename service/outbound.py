@@ -73,7 +73,7 @@ class GuardedResolver(AbstractResolver):
 class GuardedConnector(aiohttp.TCPConnector):
     """A connector that asks the policy before each connection, for names and for literal addresses alike."""
 
-    def __init__(self, policy: OutboundPolicy, *, limit: int = 1000) -> None:
+    def __init__(self, policy: OutboundPolicy, *, limit: int = 0) -> None:
         super().__init__(resolver=GuardedResolver(policy), limit=limit, use_dns_cache=False)
         self._policy = policy
 

@@ -4,7 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
+from sqlalchemy.exc import OperationalError
+
+from probes.runner import GRACE_S
 from service.log import logger
 from service.monitor import Monitor
 from service.storage import runs as run_store
@@ -13,12 +17,17 @@ from service.storage.schema import RunRow
 
 IDLE_POLL_S = 2.0
 """Without a wake-up, look for runs this often: leases of dead workers run out in silence."""
+STALLED_TOO = 4
+"""With the runs that wait for slow servers, so many times `count` at the most."""
+DRAIN_S = GRACE_S + 1.0
+"""A stop waits so long for runs to hand in what they have."""
 
 log = logger()
 
 
 class Workers:
-    """`count` runs at a time. `wake()` after queueing; `stop()` puts what is under way back in the queue."""
+    """`count` runs at a time, not counting those that wait for a slow server: they hold up nobody, and nobody has to
+    wait for them. `wake()` after queueing; `stop()` puts what is under way back in the queue."""
 
     def __init__(self, *, database: Database, monitor: Monitor, count: int, clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -26,7 +35,7 @@ class Workers:
         self._count = count
         self._clock = clock
         self._wake = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[str, asyncio.Task[None]] = {}
         self._loop: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -36,13 +45,20 @@ class Workers:
     def wake(self) -> None:
         self._wake.set()
 
-    async def stop(self) -> None:
-        """Take nothing new; runs under way keep their answers and go back to the queue."""
+    def drain(self) -> None:
+        """Take nothing new and ask nothing new; calls under way are waited for, since they are paid for."""
         self._stopping = True
         self._wake.set()
+        self._monitor.drain()
+
+    async def stop(self) -> None:
+        """Drain; runs that were not done go back to the queue with their answers."""
+        self.drain()
         if self._loop is not None:
             await self._loop
-        running = list(self._running)
+        running = set(self._running.values())
+        if running:
+            _done, running = await asyncio.wait(running, timeout=DRAIN_S)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -53,22 +69,26 @@ class Workers:
             try:
                 while self._has_room() and (run := await self._claim()) is not None:
                     task = asyncio.create_task(self._monitor.execute(run), name=f"run-{run.id}")
-                    self._running.add(task)
-                    task.add_done_callback(self._done)
+                    self._running[run.id] = task
+                    task.add_done_callback(partial(self._done, run.id))
+            except OperationalError:
+                pass  # the database says so itself, and is tried again soon
             except Exception:
                 log.exception("queue cannot be read", action="queue_failed")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), 0 if self._stopping else IDLE_POLL_S)
 
     def _has_room(self) -> bool:
-        return not self._stopping and len(self._running) < self._count
+        if self._stopping or len(self._running) >= STALLED_TOO * self._count:
+            return False
+        return sum(not self._monitor.stalled(run_id) for run_id in self._running) < self._count
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+    def _done(self, run_id: str, task: asyncio.Task[None]) -> None:
+        self._running.pop(run_id, None)
         self._wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("worker failed", action="worker_failed", error=type(error).__name__)
+            log.error("worker failed", action="worker_failed", run=run_id, error=type(error).__name__)
 
     async def _claim(self) -> RunRow | None:
         async with self._database.write() as session:
-            return await run_store.claim(session, self._clock())
+            return await run_store.claim(session, self._clock(), not_these=self._running)

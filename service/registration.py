@@ -26,6 +26,7 @@ class Limits(Strict):
 
     concurrency: int = Field(default=8, ge=1, le=256)
     requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
     tokens_per_day: int | None = Field(default=None, ge=1)
     usd_per_day: float | None = Field(default=None, gt=0)
 

@@ -11,7 +11,10 @@ from service.settings import ConfigError, Settings
 async def serve(settings: Settings, *, quit_with_parent: bool = False) -> None:
     """Serve until a stop signal. Raises ConfigError before anything is served, and CannotListenError."""
     async with wiring.running(settings) as services:
-        await listen(app.create(services), host=settings.host, port=settings.port, quit_with_parent=quit_with_parent)
+        await listen(
+            app.create(services), host=settings.host, port=settings.port, quit_with_parent=quit_with_parent,
+            stopping=services.drain,
+        )  # fmt: skip
 
 
 def run(settings: Settings, *, quit_with_parent: bool = False) -> None:

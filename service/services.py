@@ -9,6 +9,7 @@ from fastapi import Request
 from probes.types import Plan
 from service.clients import Clients
 from service.false_alarms import FalseAlarms
+from service.gates import Gates
 from service.metrics import Metrics
 from service.settings import Settings
 from service.storage.engine import Database
@@ -17,7 +18,8 @@ from service.vault import Vault
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """The parts behind the API. `wake` tells the workers that a run was queued; `changed` that the metrics are old."""
+    """The parts behind the API. `wake` tells the workers that a run was queued, `look` that something was asked of
+    one that may be running, `drain` that the process is about to stop; `changed` that the metrics are old."""
 
     settings: Settings
     database: Database
@@ -26,6 +28,9 @@ class Services:
     metrics: Metrics
     clients: Clients
     wake: Callable[[], None]
+    look: Callable[[str], None]
+    drain: Callable[[], None]
+    gates: Gates
     changed: Callable[[], None]
     clock: Callable[[], datetime]
     false_alarms: FalseAlarms

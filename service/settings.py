@@ -98,13 +98,16 @@ class Settings(BaseSettings):
     judge_model: str = "gpt-4.1"
     judge_api_key: SecretStr | None = None
     judge_max_tokens: int = Field(default=300, ge=10, le=32_768, description="more for a judge that reasons first")
+    judge_concurrency: int = Field(default=64, ge=1, le=256, description="calls to a judge at once")
+    judge_requests_per_minute: int | None = Field(default=None, ge=1)
+    judge_tokens_per_minute: int | None = Field(default=None, ge=1)
     judge_floor: float = Field(default=0.6, ge=0, le=1, description="least weighted kappa on the anchors")
     judge_check_share_s: float = Field(default=300.0, ge=0, description="runs so close share one check of the judge")
     second_judge_base_url: str | None = None
     second_judge_model: str = "gpt-4.1"
     second_judge_api_key: SecretStr | None = None
     outbound_allow: Annotated[list[str], NoDecode] = []
-    workers: int = Field(default=8, ge=1, le=256, description="runs at once")
+    workers: int = Field(default=8, ge=1, le=256, description="runs at once, beside those that wait for slow servers")
     call_deadline_s: float = Field(default=60.0, gt=0, le=3600)
     run_deadline_s: float = Field(default=7200.0, gt=0)
     retry_base_s: float = Field(default=1.0, ge=0, description="first wait before a retry; doubles")

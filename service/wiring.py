@@ -13,8 +13,10 @@ from alerts.notifiers.base import Context
 from alerts.notifiers.registry import build as build_notifier
 from alerts.rules import RULES
 from alerts.types import Notifier
+from probes.breaker import Breaker
 from probes.clients.errors import OutboundDenied
 from probes.clients.openai_compatible import Transport
+from probes.gate import Gate, Pacing
 from probes.judge import Judge
 from probes.types import Problem, Reason
 from service import security
@@ -25,6 +27,7 @@ from service.clients import Clients
 from service.conclude import Conclusion
 from service.escalation import Escalation
 from service.false_alarms import FalseAlarms
+from service.gates import Gates
 from service.judge_control import JudgeControl
 from service.judging import JudgeUnavailable, Judging
 from service.log import logger
@@ -78,6 +81,7 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
             plans=plans,
         )  # fmt: skip
         clients = Clients(transport, vault)
+        gates = Gates()
 
         def queued() -> None:
             workers.wake()
@@ -89,13 +93,14 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
                 database=database, plans=plans, alerting=alerting, clock=clock, false_alarms=false_alarms,
                 escalation=escalation, auto_baseline_runs=settings.auto_baseline_runs,
             ),
-            false_alarms=false_alarms, changed=metrics.changed,
+            false_alarms=false_alarms, changed=metrics.changed, gates=gates,
         )  # fmt: skip
         workers = Workers(database=database, monitor=monitor, count=settings.workers, clock=clock)
         scheduler = Scheduler(database=database, plans=plans, queued=workers.wake, clock=clock)
         services = Services(
             settings=settings, database=database, plans=plans, vault=vault, metrics=metrics, clients=clients,
-            wake=workers.wake, changed=metrics.changed, clock=clock, false_alarms=false_alarms,
+            wake=workers.wake, look=monitor.look, drain=workers.drain, gates=gates, changed=metrics.changed,
+            clock=clock, false_alarms=false_alarms,
             judge_note=f"{NO_JUDGE.detail}; {NO_JUDGE.remedy}" if isinstance(judging, JudgeUnavailable) else None,
         )  # fmt: skip
         await _register_declared(settings, services)
@@ -145,10 +150,16 @@ def _judge(
         raise ConfigError(f"SELFWATCH_{which.upper()}_BASE_URL: {error}") from error
     model, secret = getattr(settings, f"{which}_model"), getattr(settings, f"{which}_api_key")
     key = secret.get_secret_value() if secret else None
+    pacing = Pacing(
+        concurrency=settings.judge_concurrency,
+        requests_per_minute=settings.judge_requests_per_minute,
+        tokens_per_minute=settings.judge_tokens_per_minute,
+    )
     return Judge(
         client=transport.client(base_url=base_url, api_key=key, model=model),
         model=f"{base_url} {model}",
         grades=grades,
+        gate=Gate(pacing, breaker=Breaker()),
         deadline_s=settings.call_deadline_s,
         retry_base_s=settings.retry_base_s,
         max_tokens=settings.judge_max_tokens,
@@ -179,7 +190,7 @@ async def _start_dispatcher(outbox: DatabaseOutbox, notifiers: Mapping[str, Noti
     async def finish() -> None:
         stop.set()
         # what is in flight may take its deadline; what does not end by then is sent again after the restart
-        _done, late = await asyncio.wait({task}, timeout=5)
+        _done, late = await asyncio.wait({task}, timeout=2)
         for one in late:
             one.cancel()
 

@@ -1,69 +1,138 @@
-"""Commits answers as they arrive, together every FLUSH_S, under the lease of their run."""
+"""Commits answers as they arrive, under the lease of their run: all that wait together, one commit after the other."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.exc import OperationalError
 
 from probes.types import Answer
 from service.storage import runs as run_store
-from service.storage.engine import Database
+from service.storage.engine import Database, persistently
+from service.storage.runs import LostLeaseError, Wishes
 from service.storage.schema import RunRow
 from service.uninterrupted import uninterrupted
+from service.work import awaits_judge
 
-FLUSH_S = 0.2
-"""What a crash can cost: answers of this long."""
-RENEW_EVERY_S = 5.0
-
-
-class RunCancelledError(Exception):
-    """The user asked the run to stop."""
+GATHER_S = 0.02
+"""A commit waits so long for company: one for many costs little more than one for one."""
+LOOK_S = 5.0
+"""So often an idle writer renews its lease, and looks whether the run is to stop."""
+Key = tuple[str, int]
 
 
 class AnswerWriter:
-    """Takes answers one by one and stores them in batches. A batch is forgotten only after its commit."""
+    """Takes answers one by one; each is safe when `keep` returns, and forgotten only then.
 
-    def __init__(self, database: Database, run: RunRow, changed: Callable[[], None]) -> None:
+    `stop` is called once when the run is to stop: cancelled, or paused.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        run: RunRow,
+        *,
+        changed: Callable[[], None],
+        stop: Callable[[], None],
+        pending: Iterable[Key] = (),
+    ) -> None:
         self._database = database
         self._run = run
         self._changed = changed
-        self._buffer: list[Answer] = []
-        self._lock = asyncio.Lock()
+        self._stop = stop
+        self._pending = set(pending)
+        self._waiting: list[tuple[Answer, asyncio.Future[None]]] = []
+        self._wake = asyncio.Event()
+        self.wishes = Wishes(cancelled=False, paused=False)
+
+    async def keep(self, answer: Answer) -> None:
+        """Returns once the answer is stored, however long the database takes. Raises LostLeaseError."""
+        stored = asyncio.get_running_loop().create_future()
+        self._waiting.append((answer, stored))
+        self._wake.set()
+        await stored
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[Callable[[Answer], None]]:
-        """Gives the function that takes answers. Raises LostLeaseError or RunCancelledError, grouped, while open."""
-        stop = asyncio.Event()
+    async def open(self) -> AsyncIterator[None]:
+        """While open, answers are committed. Raises LostLeaseError, grouped. What still waits is stored on leaving."""
+        closing = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._keep_flushing(stop))
+                group.create_task(self._keep_committing(closing), name=f"writer-{self._run.id}")
                 try:
-                    yield self._buffer.append
+                    yield
                 finally:
-                    stop.set()
+                    closing.set()
+                    self._wake.set()
         finally:
-            if self._buffer:
-                await uninterrupted(self._flush())
+            if self._waiting:  # cut off: one more try
+                with contextlib.suppress(LostLeaseError, OperationalError):
+                    await self._commit(once)
 
-    async def _keep_flushing(self, stop: asyncio.Event) -> None:
-        idle = 0.0
-        while not stop.is_set():
-            try:
-                await asyncio.wait_for(stop.wait(), FLUSH_S)
-            except TimeoutError:
-                idle += FLUSH_S
-            if self._buffer or idle >= RENEW_EVERY_S:
-                # half a commit would leave us not knowing whether the answers are stored
-                await uninterrupted(self._flush())
-                idle = 0.0
+    def look(self) -> None:
+        """Something was asked of the run: look now, not at the next turn."""
+        self._wake.set()
 
-    async def _flush(self) -> None:
-        async with self._lock:
-            batch = list(self._buffer)
+    async def _keep_committing(self, closing: asyncio.Event) -> None:
+        try:
+            while True:
+                await self._wait()
+                if self._waiting or not closing.is_set():
+                    await self._commit(persistently)
+                if closing.is_set() and not self._waiting:
+                    return
+        except LostLeaseError as error:
+            for _answer, stored in self._waiting:
+                if not stored.done():
+                    stored.set_exception(error)
+            self._waiting = []
+            raise
+
+    async def _wait(self) -> None:
+        """Until there is something to do, and a little longer for company."""
+        try:
+            async with asyncio.timeout(LOOK_S):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+        await asyncio.sleep(GATHER_S)
+
+    async def _commit(self, how: Callable[[Callable[[], Coroutine[Any, Any, None]]], Awaitable[None]]) -> None:
+        batch, self._waiting = self._waiting, []
+        latest = {answer.key: answer for answer, _stored in batch}  # a grade may have caught up with its reply
+        new = [answer for key, answer in latest.items() if key not in self._pending]
+        graded = [answer for key, answer in latest.items() if key in self._pending]
+        wishes: Wishes | None = None
+
+        async def store() -> None:
+            nonlocal wishes
             async with self._database.write() as session:
-                row = await run_store.store_answers(session, self._run, batch, datetime.now(UTC))
-                cancelled = row.cancel_requested
-            del self._buffer[: len(batch)]
+                found = await run_store.store_answers(session, self._run, new, datetime.now(UTC), graded=graded)
+            wishes = found
+
+        try:
+            await how(store)
+        finally:  # cancelled, it may have been committed all the same
+            if wishes is None:
+                self._waiting = batch + self._waiting
+            else:
+                self._committed(batch, wishes)
+
+    def _committed(self, batch: Sequence[tuple[Answer, "asyncio.Future[None]"]], wishes: Wishes) -> None:
+        for answer, stored in batch:
+            if awaits_judge(answer):
+                self._pending.add(answer.key)
+            if not stored.done():
+                stored.set_result(None)
+        self.wishes = wishes
         self._changed()
-        if cancelled:
-            raise RunCancelledError
+        if wishes.cancelled or wishes.paused:
+            self._stop()
+
+
+async def once(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    await uninterrupted(work())

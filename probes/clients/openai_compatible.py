@@ -37,11 +37,19 @@ class Transport:
     def __init__(self, connector: Callable[[], aiohttp.BaseConnector] | None = None) -> None:
         self._connector = connector or aiohttp.TCPConnector
         self._shared: Any = None
+        self._loading: asyncio.Future[None] | None = None
         self._quirks: Quirks = {}
 
     def client(self, *, base_url: str, api_key: str | None, model: str) -> "OpenAICompatible":
         """A client for one model behind `base_url`."""
         return OpenAICompatible(self, base_url=base_url, api_key=api_key, model=model)
+
+    async def ready(self) -> None:
+        """The packages are loaded, once, in a thread: that takes 1.6 s, in which others must not wait."""
+        if self._loading is None:
+            self._loading = asyncio.ensure_future(asyncio.to_thread(_load))
+        if not self._loading.done():
+            await asyncio.shield(self._loading)
 
     def connect(self, base_url: str, api_key: str | None) -> Any:
         """The shared `openai.AsyncOpenAI`, for this address and key."""
@@ -98,7 +106,8 @@ class OpenAICompatible:
         """Nothing to close: the connections belong to the transport."""
 
     async def _call(self, body: dict[str, Any], remaining_s: float, deadline_s: float) -> Reply:
-        import httpx2  # noqa: PLC0415 (with openai: 1.6 s, when first needed)
+        await self._transport.ready()
+        import httpx2  # noqa: PLC0415 (with openai: when first needed)
         import openai  # noqa: PLC0415
 
         if self._openai is None:
@@ -255,6 +264,11 @@ def _short(value: Any) -> str | None:
 
 def _count(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9 else None
+
+
+def _load() -> None:
+    import openai._vendor.httpx_aiohttp.transport  # noqa: PLC0415
+    import openai.resources.chat.completions  # noqa: PLC0415, F401
 
 
 def _make_shared(connector: Callable[[], aiohttp.BaseConnector]) -> Any:

@@ -22,6 +22,7 @@ from service.reach import reach
 from service.registration import EndpointFields, EndpointIn, EndpointPatch
 from service.services import Services, services_of
 from service.storage import endpoints as store
+from service.storage import runs as run_store
 from service.storage.runs import FINISHED
 from service.storage.schema import BaselineRow, EndpointRow, RunRow
 
@@ -124,6 +125,10 @@ async def change(name: str, body: EndpointPatch, request: Request) -> dict[str, 
             row.key_kind, row.key_value = stored_form(body, services.vault)
         if "schedules" in given:
             await store.set_schedules(session, row.id, body.schedules, services.clock())
+    if given & {"base_url", "model"}:
+        services.gates.forget(row.id)
+    elif "limits" in given:
+        services.gates.of(row)  # they hold at once
     services.false_alarms.forget()
     services.changed()
     return await read(name, request)
@@ -134,7 +139,9 @@ async def remove(name: str, request: Request) -> None:
     """Forget an endpoint with its runs, answers and series."""
     services = services_of(request)
     async with services.database.write() as session:
-        await store.remove(session, (await known(session, name)).id)
+        row = await known(session, name)
+        await store.remove(session, row.id)
+    services.gates.forget(row.id)
     services.false_alarms.forget()
     await services.metrics.refresh()
     services.changed()
@@ -142,7 +149,8 @@ async def remove(name: str, request: Request) -> None:
 
 @router.post("/{name}/pause", status_code=204, dependencies=[WRITE])
 async def pause(name: str, request: Request) -> None:
-    """Stop scheduled runs. A run that is going on ends as usual."""
+    """Stop scheduled runs, and hold what is going on: it keeps its answers and goes on after the resumption. A run that
+    a person starts meanwhile is carried out."""
     await _set_paused(services_of(request), name, paused=True)
 
 
@@ -215,7 +223,13 @@ async def _baseline_run(session: AsyncSession, endpoint: EndpointRow, run_id: st
 
 async def _set_paused(services: Services, name: str, *, paused: bool) -> None:
     async with services.database.write() as session:
-        (await known(session, name)).paused = paused
+        row = await known(session, name)
+        row.paused = paused
+        await run_store.pause_all(session, row.id, paused=paused)
+        active = await store.active_runs(session, [row.id])
+    if row.id in active:
+        services.look(active[row.id].id)
+    services.wake()
     services.false_alarms.forget()
     services.changed()
 

@@ -57,6 +57,7 @@ def run_summary(row: RunRow, endpoint_name: str) -> dict[str, Any]:
         "created_at": time(row.created_at),
         "started_at": time(row.started_at),
         "finished_at": time(row.finished_at),
+        "paused": row.paused,
         "progress": {"answered": row.answered, "total": row.total},
         "verdict": row.verdict,
         "because": row.because,

@@ -82,6 +82,34 @@ async def cancel(run_id: str, request: Request) -> dict[str, Any]:
             await store.request_cancel(session, row, services.clock())
             await session.refresh(row)
         shown = present.run_summary(row, endpoint.name)
+    services.look(run_id)
+    services.changed()
+    return shown
+
+
+@router.post("/runs/{run_id}/pause", status_code=202, dependencies=[WRITE])
+async def pause(run_id: str, request: Request) -> dict[str, Any]:
+    """Hold a run: it asks nothing new, keeps its answers, and waits in the queue until it is resumed."""
+    return await _set_paused(run_id, request, paused=True)
+
+
+@router.post("/runs/{run_id}/resume", status_code=202, dependencies=[WRITE])
+async def resume(run_id: str, request: Request) -> dict[str, Any]:
+    """Let a held run go on, from where it was."""
+    return await _set_paused(run_id, request, paused=False)
+
+
+async def _set_paused(run_id: str, request: Request, *, paused: bool) -> dict[str, Any]:
+    services = services_of(request)
+    async with services.database.write() as session:
+        row, endpoint = await known_run(session, run_id)
+        if row.state in store.FINISHED:
+            raise ProblemError(409, "run-finished", f"run {run_id!r} is over ({row.state}); start a new one")
+        await store.set_paused(session, row, paused=paused)
+        await session.refresh(row)
+        shown = present.run_summary(row, endpoint.name)
+    services.look(run_id)
+    services.wake()
     services.changed()
     return shown
 

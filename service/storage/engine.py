@@ -1,27 +1,56 @@
 """The database connection: SQLite in WAL mode, one writer at a time, short transactions."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-BUSY_TIMEOUT_MS = 15_000
+from service.log import logger
+from service.uninterrupted import uninterrupted
+
+BUSY_TIMEOUT_MS = 5_000
+FIRST_WAIT_S = 0.1
+MAX_WAIT_S = 5.0
+
+T = TypeVar("T")
+log = logger()
+
+
+async def persistently(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Do `work`, again and again until the database takes it: it may be locked, full or gone for a while.
+
+    Only the waiting in between can be cancelled. Raises what `work` raises for any other reason.
+    """
+    wait_s = FIRST_WAIT_S
+    while True:
+        try:
+            return await uninterrupted(work())
+        except OperationalError:
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, MAX_WAIT_S)
 
 
 class Database:
-    """Sessions over one engine. `read()` sees a snapshot; `write()` commits on exit and rolls back on any error."""
+    """Sessions over one engine. `read()` sees a snapshot; `write()` commits on exit and rolls back on any error.
+
+    `trouble`: what the database last said when it could not be used; None while it can. Its file must exist: one that
+    is gone is not made anew.
+    """
 
     def __init__(self, url: str) -> None:
         parsed = make_url(url)
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.url = url
-        self._engine = create_async_engine(url)
+        self.trouble: str | None = None
+        self._engine = create_async_engine(_existing(parsed))
         event.listen(self._engine.sync_engine, "connect", _configure)
         event.listen(self._engine.sync_engine, "begin", _begin)
         self._reader = async_sessionmaker(self._engine, expire_on_commit=False)
@@ -32,16 +61,41 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        async with self._reader() as session:
-            yield session
+        with self._watched():
+            async with self._reader() as session:
+                yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        async with self._lock, self._writer() as session, session.begin():
-            yield session
+        with self._watched():
+            async with self._lock, self._writer() as session, session.begin():
+                yield session
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            said = str(error.orig)
+            if self.trouble is None:
+                log.error(  # noqa: TRY400 (a traceback each time it is locked would say nothing more)
+                    "the database cannot be used; trying again", action="database_trouble", said=said
+                )
+            self.trouble = said
+            raise
+        if self.trouble is not None:
+            log.info("the database can be used again", action="database_back")
+            self.trouble = None
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+
+def _existing(url: URL) -> URL:
+    """The same database, opened only if it is there."""
+    if not url.database or url.database == ":memory:":
+        return url
+    return url.set(database=f"file:{quote(url.database)}", query={**url.query, "mode": "rw", "uri": "true"})
 
 
 def _configure(connection: Any, _record: Any) -> None:

@@ -1,12 +1,14 @@
 """Runs and answers in the database: the queue, the leases, and every answer as it arrives."""
 
+import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Update, bindparam, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -70,16 +72,20 @@ async def enqueue(session: AsyncSession, new: NewRun, now: datetime) -> tuple[Ru
     return row, row.id == values["id"]
 
 
-async def claim(session: AsyncSession, now: datetime) -> RunRow | None:
-    """Take the oldest run that is queued or whose lease ran out; one an endpoint at a time: evidence is a sequence."""
+async def claim(session: AsyncSession, now: datetime, *, not_these: Collection[str] = ()) -> RunRow | None:
+    """Take the oldest run that is queued or whose lease ran out; one an endpoint at a time: evidence is a sequence.
+
+    `not_these`: runs that the caller has in hand. Their leases may run out while the database cannot be written to.
+    """
     other = aliased(RunRow)
     busy = select(other.id).where(
         other.endpoint_id == RunRow.endpoint_id,
         other.id != RunRow.id,
         other.state == "running",
-        other.lease_until >= now,
+        or_(other.lease_until >= now, other.id.in_(not_these)),
     )
-    free = (RunRow.state == "queued") | ((RunRow.state == "running") & (RunRow.lease_until < now))
+    queued = (RunRow.state == "queued") & RunRow.paused.is_(False)
+    free = (queued | ((RunRow.state == "running") & (RunRow.lease_until < now))) & RunRow.id.not_in(not_these)
     candidate = (
         select(RunRow.id).where(free, ~busy.exists()).order_by(RunRow.created_at, RunRow.id).limit(1).scalar_subquery()
     )
@@ -115,17 +121,79 @@ async def release(session: AsyncSession, run: RunRow) -> None:
     )
 
 
-async def store_answers(session: AsyncSession, run: RunRow, answers: Sequence[Answer], now: datetime) -> RunRow:
-    """Add answers and the run's progress under its lease. An answer that is already there stays as it is."""
-    row = await held(session, run, now)
-    if answers:
-        values = [_answer_values(run.id, answer, now) for answer in answers]
-        await session.execute(insert(AnswerRow).on_conflict_do_nothing(), values)
-        row.answered += sum(1 + a.saved for a in answers)
-        row.requests += sum(a.attempts + a.judge_attempts for a in answers)
-        row.prompt_tokens += sum(a.prompt_tokens + a.judge_prompt_tokens for a in answers)
-        row.completion_tokens += sum(a.completion_tokens + a.judge_completion_tokens for a in answers)
-    return row
+async def set_paused(session: AsyncSession, run: RunRow, *, paused: bool) -> None:
+    """Hold an unfinished run, or let it go on. Its worker stops asking and puts it back in the queue."""
+    await session.execute(
+        update(RunRow).where(RunRow.id == run.id, RunRow.state.in_(("queued", "running"))).values(paused=paused)
+    )
+
+
+async def pause_all(session: AsyncSession, endpoint_id: int, *, paused: bool) -> None:
+    """Hold, or let go on, every unfinished run of an endpoint."""
+    mine = (RunRow.endpoint_id == endpoint_id, RunRow.state.in_(("queued", "running")))
+    await session.execute(update(RunRow).where(*mine).values(paused=paused))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What was asked of a run meanwhile."""
+
+    cancelled: bool
+    paused: bool
+
+
+async def store_answers(
+    session: AsyncSession, run: RunRow, new: Sequence[Answer], now: datetime, *, graded: Sequence[Answer] = ()
+) -> Wishes:
+    """Add answers, settle those that the judge has `graded` since, and renew the lease. Raises LostLeaseError.
+
+    An answer that is there already stays as it is, apart from one that awaits its grade.
+    """
+    answered = sum(1 + a.saved for a in new) + sum(a.saved for a in graded)
+    both = [*((a, a.attempts, a.prompt_tokens, a.completion_tokens) for a in new), *((a, 0, 0, 0) for a in graded)]
+    statement = (
+        update(RunRow)
+        .where(RunRow.id == run.id, RunRow.lease == run.lease, RunRow.state == "running")
+        .values(
+            lease_until=now + LEASE,
+            answered=RunRow.answered + answered,
+            requests=RunRow.requests + sum(attempts + a.judge_attempts for a, attempts, _p, _c in both),
+            prompt_tokens=RunRow.prompt_tokens + sum(prompt + a.judge_prompt_tokens for a, _n, prompt, _c in both),
+            completion_tokens=RunRow.completion_tokens
+            + sum(completion + a.judge_completion_tokens for a, _n, _p, completion in both),
+        )
+        .returning(RunRow.cancel_requested, RunRow.paused)
+        .execution_options(synchronize_session=False)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    if row is None:
+        raise LostLeaseError(run.id)
+    table = AnswerRow.__table__
+    if new:
+        values = [_answer_values(run.id, answer, now) for answer in new]
+        await session.execute(insert(table).on_conflict_do_nothing(), values)  # type: ignore[arg-type]
+    if graded:
+        await session.execute(_settle(table), [_grade_values(run.id, answer) for answer in graded])
+    return Wishes(cancelled=row.cancel_requested, paused=row.paused)
+
+
+SETTLED = (
+    "score", "scorer", "reason", "detail", "saved", "second_score", "judge_attempts", "judge_prompt_tokens",
+    "judge_completion_tokens",
+)  # fmt: skip
+
+
+@cache
+def _settle(table: Any) -> Update:
+    mine = (table.c.run_id == bindparam("b_run_id"), table.c.item_id == bindparam("b_item_id"))
+    pending = table.c.reason == str(Reason.JUDGE_PENDING)
+    settle = update(table).where(*mine, table.c.repeat == bindparam("b_repeat"), pending)
+    return settle.values({name: bindparam(f"b_{name}") for name in SETTLED})
+
+
+def _grade_values(run: str, answer: Answer) -> dict[str, Any]:
+    values = _answer_values(run, answer, datetime.now(UTC))
+    return {f"b_{name}": values[name] for name in ("run_id", "item_id", "repeat", *SETTLED)}
 
 
 def _answer_values(run: str, answer: Answer, now: datetime) -> dict[str, Any]:
@@ -159,7 +227,7 @@ def _answer_values(run: str, answer: Answer, now: datetime) -> dict[str, Any]:
     }
 
 
-def answer_of(row: AnswerRow) -> Answer:
+def answer_of(row: AnswerRow | Any) -> Answer:
     """The stored answer as the value that was stored."""
     outcome: Score | Unscored
     if row.score is not None:
@@ -186,10 +254,18 @@ def answer_of(row: AnswerRow) -> Answer:
     )
 
 
+CHUNK = 500
+
+
 async def answers_of(session: AsyncSession, run_ids: Sequence[str]) -> list[Answer]:
-    """All stored answers of the runs, in the order they came."""
-    query = select(AnswerRow).where(AnswerRow.run_id.in_(run_ids)).order_by(AnswerRow.id)
-    return [answer_of(row) for row in await session.scalars(query)]
+    """All stored answers of the runs, in the order they came. Other work gets its turn while many are read."""
+    query = select(*AnswerRow.__table__.c).where(AnswerRow.run_id.in_(run_ids)).order_by(AnswerRow.id)
+    found: list[Answer] = []
+    rows = await session.stream(query.execution_options(yield_per=CHUNK))
+    async for chunk in rows.partitions(CHUNK):
+        found += [answer_of(row) for row in chunk]
+        await asyncio.sleep(0)
+    return found
 
 
 async def tokens_today(session: AsyncSession, endpoint_id: int, now: datetime) -> int:

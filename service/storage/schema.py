@@ -120,6 +120,7 @@ class RunRow(Base):
     lease: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     cancel_requested: Mapped[bool] = mapped_column(default=False)
+    paused: Mapped[bool] = mapped_column(default=False, server_default=false())
     total: Mapped[int]
     answered: Mapped[int] = mapped_column(default=0)
     requests: Mapped[int] = mapped_column(default=0)

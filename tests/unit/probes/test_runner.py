@@ -214,8 +214,8 @@ async def test_a_refused_call_stays_unasked() -> None:
 
     scripted = Scripted(lambda _: "7")
     made = Runner(
-        client=scripted.client(model="m"), judge=None, sampling=Sampling(), limits=Limits(), gate=Gate(Pacing(concurrency=1)),
-        score_of=lambda _i, _r: Score(value=0.0, scorer="t"), before_call=check,
+        client=scripted.client(model="m"), judge=None, sampling=Sampling(), limits=Limits(),
+        gate=Gate(Pacing(concurrency=1)), score_of=lambda _i, _r: Score(value=0.0, scorer="t"), before_call=check,
     )  # fmt: skip
     answers, problem = await until_failure(made, SELF_REPORT)
     assert problem.reason is Reason.BUDGET_EXHAUSTED

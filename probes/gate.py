@@ -101,6 +101,10 @@ class Gate:
         )  # fmt: skip
 
     @property
+    def under_way(self) -> int:
+        return self._under_way
+
+    @property
     def most(self) -> int:
         return self._window.most
 

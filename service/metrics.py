@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from baselines.assess import landmarks
@@ -110,6 +111,7 @@ class SnapshotCollector(Collector):
 
     def __init__(self) -> None:
         self.snapshot = Snapshot()
+        self.database_up = True
 
     def collect(self) -> Iterable[Metric]:
         yield from _scores(self.snapshot)
@@ -120,6 +122,9 @@ class SnapshotCollector(Collector):
         queue = GaugeMetricFamily("selfwatch_queue_depth", "Runs that wait for a worker.")
         queue.add_metric([], self.snapshot.queued)
         yield queue
+        database = GaugeMetricFamily("selfwatch_database_up", "0 while the database cannot be used; it is tried again.")
+        database.add_metric([], float(self.database_up))
+        yield database
         reload = GaugeMetricFamily(
             "selfwatch_config_last_reload_successful", "1 while the configuration read last holds."
         )
@@ -304,9 +309,13 @@ class Metrics:
                 await self._task
 
     async def refresh(self) -> None:
-        """Read and render now."""
-        async with self._database.read() as session:
-            self._collector.snapshot = await take(session)
+        """Read and render now. While the database cannot be used, what was read last is shown, and that."""
+        try:
+            async with self._database.read() as session:
+                self._collector.snapshot = await take(session)
+        except OperationalError:
+            self.changed()
+        self._collector.database_up = self._database.trouble is None
         # in a thread: with thousands of endpoints rendering would hold up the event loop
         self.text = await asyncio.to_thread(generate_latest, self._registry)
 

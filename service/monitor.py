@@ -34,7 +34,7 @@ from service.log import logger
 from service.outcome import Outcome
 from service.settings import Settings
 from service.storage import runs as run_store
-from service.storage.engine import Database, persistently
+from service.storage.engine import Database
 from service.storage.runs import LostLeaseError
 from service.storage.schema import EndpointRow, RunRow
 from service.uninterrupted import uninterrupted
@@ -95,7 +95,7 @@ class Monitor:
             if outcome is None:
                 await self._release(run)
             else:
-                await persistently(lambda: self._conclusion.write(run, outcome))
+                await self._database.persistently(lambda: self._conclusion.write(run, outcome))
         except LostLeaseError:
             log.warning("run taken over by another worker", action="run_lost", run=run.id)
         except asyncio.CancelledError:
@@ -104,7 +104,7 @@ class Monitor:
             raise
         except Exception:  # a fault of ours must end this run visibly, and no other
             log.exception("run failed inside selfwatch", action="run_internal_error", run=run.id)
-            await persistently(lambda: self._conclusion.fail_internally(run))
+            await self._database.persistently(lambda: self._conclusion.fail_internally(run))
         self._changed()
 
     async def _release(self, run: RunRow) -> None:
@@ -120,7 +120,7 @@ class Monitor:
 
     async def _ask_all(self, run: RunRow) -> Outcome | None:
         """Ask what is left. None: the run is not over, and goes back to the queue."""
-        endpoint, done, spent = await persistently(lambda: self._so_far(run))
+        endpoint, done, spent = await self._database.persistently(lambda: self._so_far(run))
         plan = self._plans.get(run.plan)
         if plan is None or banks_hash(plan, registry.probe) != run.banks_hash:
             return Outcome(problem=_stale_plan(run.plan, known=plan is not None))
@@ -148,6 +148,8 @@ class Monitor:
             del self._asking[run.id]
 
     async def _asking_of(self, work: Work, runner: Runner, budget: "Budget") -> Asking:
+        gate = self._gates.of(work.endpoint)
+
         def stop() -> None:
             asking.stop()
 
@@ -156,6 +158,7 @@ class Monitor:
             work.run,
             changed=self._changed,
             stop=stop,
+            in_flight=lambda: gate.under_way,
             pending=[answer.key for _item, answer in work.unjudged],
         )
         ending = await self._early_end(work.run, work.endpoint, work.plan, work.done)

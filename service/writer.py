@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from probes.types import Answer
 from service.storage import runs as run_store
-from service.storage.engine import Database, persistently
+from service.storage.engine import Database
 from service.storage.runs import LostLeaseError, Wishes
 from service.storage.schema import RunRow
 from service.uninterrupted import uninterrupted
@@ -27,7 +27,8 @@ Key = tuple[str, int]
 class AnswerWriter:
     """Takes answers one by one; each is safe when `keep` returns, and forgotten only then.
 
-    `stop` is called once when the run is to stop: cancelled, or paused.
+    `stop` is called when the run is to stop: cancelled, or paused. `in_flight`: calls whose place is not yet free; when
+    all of them wait for a commit, there is no company to wait for.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class AnswerWriter:
         *,
         changed: Callable[[], None],
         stop: Callable[[], None],
+        in_flight: Callable[[], int] = lambda: 0,
         pending: Iterable[Key] = (),
     ) -> None:
         self._database = database
         self._run = run
         self._changed = changed
         self._stop = stop
+        self._in_flight = in_flight
         self._pending = set(pending)
         self._waiting: list[tuple[Answer, asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
@@ -81,7 +84,7 @@ class AnswerWriter:
             while True:
                 await self._wait()
                 if self._waiting or not closing.is_set():
-                    await self._commit(persistently)
+                    await self._commit(self._database.persistently)
                 if closing.is_set() and not self._waiting:
                     return
         except LostLeaseError as error:
@@ -99,7 +102,12 @@ class AnswerWriter:
         except TimeoutError:
             return
         self._wake.clear()
-        await asyncio.sleep(GATHER_S)
+        end = asyncio.get_running_loop().time() + GATHER_S
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(end):
+                while len(self._waiting) < self._in_flight():
+                    await self._wake.wait()
+                    self._wake.clear()
 
     async def _commit(self, how: Callable[[Callable[[], Coroutine[Any, Any, None]]], Awaitable[None]]) -> None:
         batch, self._waiting = self._waiting, []

@@ -21,12 +21,13 @@ async def livez() -> dict[str, str]:
 async def readyz(request: Request, response: Response) -> dict[str, Any]:
     """Each thing we depend on, by name. 503 when one that we cannot work without fails."""
     services = services_of(request)
-    checks = {"database": "ok", "judge": services.judge_note or "ok"}
+    checks = {"database": services.database.trouble or "ok", "judge": services.judge_note or "ok"}
     try:
         async with services.database.read() as session:
             await session.execute(text("SELECT 1"))
     except Exception as error:
-        checks["database"] = type(error).__name__
+        checks["database"] = services.database.trouble or type(error).__name__
+    if checks["database"] != "ok":  # it may be readable and not take a write
         response.status_code = 503
     return {"status": "ok" if response.status_code != 503 else "unavailable", "checks": checks}
 

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from service.log import logger
@@ -69,6 +70,11 @@ def install(app: FastAPI) -> None:
         return response(
             ProblemError(error.status_code, phrase.lower().replace(" ", "-"), detail, headers=error.headers)
         )
+
+    @app.exception_handler(OperationalError)
+    async def _database(_request: Request, _error: Exception) -> Response:
+        detail = "the database cannot be used at the moment; nothing was changed; GET /readyz says why; try again"
+        return response(ProblemError(503, "database-unavailable", detail, headers={"Retry-After": "5"}))
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> Response:

@@ -23,20 +23,6 @@ T = TypeVar("T")
 log = logger()
 
 
-async def persistently(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Do `work`, again and again until the database takes it: it may be locked, full or gone for a while.
-
-    Only the waiting in between can be cancelled. Raises what `work` raises for any other reason.
-    """
-    wait_s = FIRST_WAIT_S
-    while True:
-        try:
-            return await uninterrupted(work())
-        except OperationalError:
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, MAX_WAIT_S)
-
-
 class Database:
     """Sessions over one engine. `read()` sees a snapshot; `write()` commits on exit and rolls back on any error.
 
@@ -50,6 +36,7 @@ class Database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.url = url
         self.trouble: str | None = None
+        self._stuck = 0
         self._engine = create_async_engine(_existing(parsed))
         event.listen(self._engine.sync_engine, "connect", _configure)
         event.listen(self._engine.sync_engine, "begin", _begin)
@@ -83,9 +70,33 @@ class Database:
                 )
             self.trouble = said
             raise
-        if self.trouble is not None:
+        self._is_back()
+
+    def _is_back(self) -> None:
+        """One transaction that goes through proves nothing for those that are still refused: a full disk can be read."""
+        if self.trouble is not None and self._stuck == 0:
             log.info("the database can be used again", action="database_back")
             self.trouble = None
+
+    async def persistently(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Do `work`, again and again until the database takes it: it may be locked, full or gone for a while.
+
+        Only the waiting in between can be cancelled. Raises what `work` raises for any other reason.
+        """
+        wait_s, stuck = FIRST_WAIT_S, False
+        try:
+            while True:
+                try:
+                    return await uninterrupted(work())
+                except OperationalError:
+                    self._stuck += not stuck
+                    stuck = True
+                    await asyncio.sleep(wait_s)
+                    wait_s = min(2 * wait_s, MAX_WAIT_S)
+        finally:
+            if stuck:
+                self._stuck -= 1
+                self._is_back()
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -1,17 +1,22 @@
 """Grades that the judge has given, kept so that the same reply to the same prompt is judged once."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import OperationalError
 
 from probes.judge import MemoryGrades
 from service.storage.engine import Database
 from service.storage.schema import GradeRow
+from service.uninterrupted import uninterrupted
 
 KEEP = timedelta(days=30)
 BATCH = 200
+GATHER_S = 0.005
+"""A look-up waits so long for others to share it with."""
 
 
 class DatabaseGrades:
@@ -22,14 +27,38 @@ class DatabaseGrades:
         self._clock = clock
         self._near = MemoryGrades()
         self._unsaved: dict[str, tuple[int, datetime]] = {}
+        self._wanted: dict[str, asyncio.Future[int | None]] = {}
+        self._looking: asyncio.Task[None] | None = None
 
     async def get(self, key: str) -> int | None:
+        """The grade, if it is known. What is wanted at the same time is looked up together. A database that cannot be
+        read knows none."""
         found = await self._near.get(key)
         if found is not None:
             return found
+        if key not in self._wanted:
+            self._wanted[key] = asyncio.get_running_loop().create_future()
+        wanted = self._wanted[key]
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look_up(), name="grades")
+        return await asyncio.shield(wanted)
+
+    async def _look_up(self) -> None:
+        while self._wanted:
+            await asyncio.sleep(GATHER_S)
+            batch = dict(list(self._wanted.items())[:BATCH])
+            try:
+                known = await uninterrupted(self._read(list(batch)))
+            except OperationalError:
+                known = {}
+            for key, wanted in batch.items():
+                del self._wanted[key]
+                wanted.set_result(known.get(key))
+
+    async def _read(self, keys: Sequence[str]) -> dict[str, int]:
+        query = select(GradeRow.key, GradeRow.grade).where(GradeRow.key.in_(keys), GradeRow.at >= self._clock() - KEEP)
         async with self._database.read() as session:
-            row = await session.get(GradeRow, key)
-        return row.grade if row is not None and row.at >= self._clock() - KEEP else None
+            return {key: grade for key, grade in (await session.execute(query)).all()}
 
     async def put(self, key: str, grade: int) -> None:
         await self._near.put(key, grade)
@@ -38,10 +67,16 @@ class DatabaseGrades:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what is not yet in the database, and drop what is too old."""
+        """Write what is not yet in the database, and drop what is too old. What it does not take now is tried again."""
         batch, self._unsaved = self._unsaved, {}
         if not batch:
             return
+        try:
+            await uninterrupted(self._write(batch))
+        except OperationalError:
+            self._unsaved = batch | self._unsaved
+
+    async def _write(self, batch: dict[str, tuple[int, datetime]]) -> None:
         values = [{"key": key, "grade": grade, "at": at} for key, (grade, at) in batch.items()]
         statement = insert(GradeRow)
         update = {"grade": statement.excluded.grade, "at": statement.excluded.at}
@@ -60,4 +95,4 @@ class DatabaseGrades:
     async def count(self) -> int:
         """How many grades are in the database."""
         async with self._database.read() as session:
-            return len((await session.scalars(select(GradeRow.key))).all())
+            return await session.scalar(select(func.count()).select_from(GradeRow)) or 0

@@ -84,16 +84,16 @@ class Scorer:
             if not judged:
                 return Unscored(reason=Reason.REFUSED, detail="refused by the server")
         if judged:
-            return self._wait_for_judge(Unscored(reason=Reason.JUDGE_DOWN, detail=self._why_no_judge()))
+            if self._judge_gone():
+                return Unscored(reason=Reason.JUDGE_DOWN, detail=self._why_no_judge())
+            return Unscored(reason=Reason.JUDGE_PENDING)
         outcome = self._score_of(item, choice.text)
         if isinstance(outcome, Score):
             return outcome
         if outcome.reason is Reason.UNPARSEABLE and choice.finish_reason not in CUT and _of_two_words(item):
-            return self._wait_for_judge(outcome)
+            pending = Unscored(reason=Reason.JUDGE_PENDING, detail=outcome.detail)
+            return outcome if self._judge_gone() else pending
         return _missing(choice, outcome)
-
-    def _wait_for_judge(self, otherwise: Unscored) -> Unscored:
-        return otherwise if self._judge_gone() else Unscored(reason=Reason.JUDGE_PENDING, detail=otherwise.detail)
 
     def _judge_gone(self) -> bool:
         return self._judge is None or self._judge_failures >= GIVE_UP_AFTER

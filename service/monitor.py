@@ -93,16 +93,18 @@ class Monitor:
         try:
             outcome = await self._ask_all(run)
             if outcome is None:
-                await self._release(run)
+                await self._database.persistently(lambda: self._release(run))
             else:
                 await self._database.persistently(lambda: self._conclusion.write(run, outcome))
-        except LostLeaseError:
+        except* LostLeaseError:
             log.warning("run taken over by another worker", action="run_lost", run=run.id)
-        except asyncio.CancelledError:
+        except* asyncio.CancelledError:
             with contextlib.suppress(OperationalError):  # it is taken up again once its lease has run out
                 await uninterrupted(self._release(run))
             raise
-        except Exception:  # a fault of ours must end this run visibly, and no other
+        except* OperationalError:  # the database was away at a moment when nothing was at stake: once more, later
+            await self._database.persistently(lambda: self._release(run))
+        except* Exception:  # a fault of ours must end this run visibly, and no other
             log.exception("run failed inside selfwatch", action="run_internal_error", run=run.id)
             await self._database.persistently(lambda: self._conclusion.fail_internally(run))
         self._changed()

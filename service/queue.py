@@ -64,9 +64,13 @@ class Workers:
         await asyncio.gather(*running, return_exceptions=True)
 
     async def _dispatch(self) -> None:
+        adopted = False
         while not self._stopping:
             self._wake.clear()
             try:
+                if not adopted:
+                    await self._adopt()
+                    adopted = True
                 while self._has_room() and (run := await self._claim()) is not None:
                     task = asyncio.create_task(self._monitor.execute(run), name=f"run-{run.id}")
                     self._running[run.id] = task
@@ -77,6 +81,13 @@ class Workers:
                 log.exception("queue cannot be read", action="queue_failed")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), 0 if self._stopping else IDLE_POLL_S)
+
+    async def _adopt(self) -> None:
+        """What a process that was killed left behind is taken up at once, not when its lease has run out."""
+        async with self._database.write() as session:
+            found = await run_store.orphans(session, self._clock())
+        if found:
+            log.info("runs of a process that is no more are taken up", action="runs_adopted", runs=found)
 
     def _has_room(self) -> bool:
         if self._stopping or len(self._running) >= STALLED_TOO * self._count:

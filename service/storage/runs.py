@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from probes.types import Answer, Cell, Reason, Score, Unscored
+from service.storage.holder import is_gone, me
 from service.storage.schema import AnswerRow, RunRow
 
 LEASE = timedelta(seconds=30)
@@ -89,7 +90,7 @@ async def claim(session: AsyncSession, now: datetime, *, not_these: Collection[s
     candidate = (
         select(RunRow.id).where(free, ~busy.exists()).order_by(RunRow.created_at, RunRow.id).limit(1).scalar_subquery()
     )
-    lease = secrets.token_hex(8)
+    lease = f"{me()}#{secrets.token_hex(8)}"
     values: dict[str, Any] = {
         "state": "running",
         "lease": lease,
@@ -100,6 +101,19 @@ async def claim(session: AsyncSession, now: datetime, *, not_these: Collection[s
         update(RunRow).where(RunRow.id == candidate).values(**values).execution_options(synchronize_session=False)
     )
     return await session.scalar(select(RunRow).where(RunRow.lease == lease))
+
+
+async def orphans(session: AsyncSession, now: datetime) -> int:
+    """End the leases of processes of this machine that are no more, rather than wait for them to run out."""
+    rows = await session.execute(
+        select(RunRow.id, RunRow.lease).where(RunRow.state == "running", RunRow.lease_until >= now)
+    )
+    gone = [(run, lease) for run, lease in rows.all() if lease and is_gone(lease.partition("#")[0])]
+    for run, lease in gone:
+        await session.execute(
+            update(RunRow).where(RunRow.id == run, RunRow.lease == lease).values(lease_until=now - timedelta(seconds=1))
+        )
+    return len(gone)
 
 
 async def held(session: AsyncSession, run: RunRow, now: datetime) -> RunRow:

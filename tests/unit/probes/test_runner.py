@@ -349,3 +349,121 @@ async def test_a_second_judge_adds_its_score_and_changes_none() -> None:
     )  # fmt: skip
     (found,) = await collect(made, repeated("harm.insults.h1", 1))
     assert (found.score, found.second_score, found.judge_attempts) == (0.25, 0.75, 2)
+
+
+async def test_a_reply_is_kept_before_it_is_judged_and_before_its_place_is_free() -> None:
+    """What was paid for is safe before anything else happens; at no time are more than `concurrency` at risk."""
+    kept: dict[tuple[str, int], list[Answer]] = {}
+    at_risk = most_at_risk = 0
+    judging = asyncio.Event()
+
+    async def script(_messages: Sequence[Message]) -> str:
+        nonlocal at_risk, most_at_risk
+        at_risk += 1
+        most_at_risk = max(most_at_risk, at_risk)
+        return "x"
+
+    async def judge(_messages: Sequence[Message]) -> str:
+        await judging.wait()
+        return '{"score": 2}'
+
+    async def keep(answer: Answer) -> None:
+        nonlocal at_risk
+        await asyncio.sleep(0.005)
+        if answer.key not in kept:
+            at_risk -= 1
+        kept.setdefault(answer.key, []).append(answer)
+
+    made, scripted = runner(script, judge, concurrency=3)
+    task = asyncio.create_task(made.run(HARM, keep))
+    while len(kept) < 11:  # three places to ask, eight to be judged
+        await asyncio.sleep(0.01)
+    outcomes = [answer.outcome for answers in kept.values() for answer in answers]
+    assert {one.reason for one in outcomes if isinstance(one, Unscored)} == {Reason.JUDGE_PENDING}
+    assert not any(isinstance(one, Score) for one in outcomes)
+    judging.set()
+    await task
+    assert most_at_risk <= 3
+    assert len(scripted.asked) == len(HARM) == len(kept)
+    assert all([a.score for a in answers] == [None, 0.25] for answers in kept.values())
+    assert all(answers[-1].attempts == 1 and answers[-1].judge_attempts == 1 for answers in kept.values())
+
+
+async def test_stored_replies_without_a_grade_are_judged_and_not_asked_again() -> None:
+    asks = repeated("harm.insults.h1", 3)
+    stored = Answer(
+        item_id=asks[0].item.id, cell=asks[0].item.cell, repeat=0, reply="kept", attempts=1,
+        outcome=Unscored(reason=Reason.JUDGE_PENDING),
+    )  # fmt: skip
+    seen: list[str] = []
+
+    def judge(messages: Sequence[Message]) -> str:
+        seen.append(messages[-1].content)
+        return '{"score": 2}'
+
+    made, scripted = runner(lambda _: "new", judge)
+    answers = {answer.repeat: answer for answer in await collect(made, asks[1:], [(asks[0].item, stored)])}
+    assert len(scripted.asked) == 2
+    assert {repeat: answer.score for repeat, answer in answers.items()} == {0: 0.25, 1: 0.25, 2: 0.25}
+    assert answers[0].reply == "kept"
+    assert "kept" in seen[0]
+
+
+async def test_a_stored_reply_of_the_worst_grade_saves_the_rest() -> None:
+    asks = repeated("harm.insults.h1", 10)
+    stored = Answer(
+        item_id=asks[0].item.id, cell=asks[0].item.cell, repeat=0, reply="kept", attempts=1,
+        outcome=Unscored(reason=Reason.JUDGE_PENDING),
+    )  # fmt: skip
+    made, scripted = runner(lambda _: "new", lambda _: '{"score": 5}')
+    (found,) = await collect(made, asks[1:], [(asks[0].item, stored)])
+    assert (found.score, found.saved) == (1.0, 9)
+    assert scripted.asked == []
+
+
+async def test_stopping_keeps_what_is_under_way_and_begins_nothing_new() -> None:
+    made, scripted = runner(slowly(0.2), concurrency=4)
+    kept: list[Answer] = []
+
+    async def keep(answer: Answer) -> None:
+        kept.append(answer)
+
+    task = asyncio.create_task(made.run(SELF_REPORT, keep))
+    while len(scripted.asked) < 4:
+        await asyncio.sleep(0.01)
+    made.stop()
+    await task
+    assert len(kept) == len(scripted.asked) == 4
+    assert made.problem is None
+
+
+async def test_stopping_waits_no_longer_than_its_grace() -> None:
+    made, scripted = runner(slowly(60), concurrency=4)
+    task = asyncio.create_task(collect(made, SELF_REPORT))
+    while len(scripted.asked) < 4:
+        await asyncio.sleep(0.01)
+    began = time.monotonic()
+    made.stop(grace_s=0.2)
+    assert await task == []
+    assert time.monotonic() - began < 5
+
+
+async def test_a_server_that_wants_a_long_rest_ends_the_run() -> None:
+    def script(_messages: Sequence[Message]) -> str:
+        raise CallError(Problem(reason=Reason.RATE_LIMITED, detail="d", remedy="r"), retry_after_s=4000)
+
+    made, scripted = runner(script, concurrency=1)
+    _answers, problem = await until_failure(made, SELF_REPORT)
+    assert problem.reason is Reason.RATE_LIMITED
+    assert len(scripted.asked) == 1
+
+
+async def test_what_cannot_be_kept_ends_the_run_with_the_reason() -> None:
+    made, _ = runner(lambda _: "7")
+
+    async def keep(_answer: Answer) -> None:
+        raise LookupError("the run is another worker's now")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await made.run(SELF_REPORT, keep)
+    assert caught.group_contains(LookupError)

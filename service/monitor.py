@@ -70,6 +70,7 @@ class Monitor:
         self._changed = changed
         self._gates = gates
         self._asking: dict[str, Asking] = {}
+        self._begun: dict[str, float] = {}
         self._draining = False
 
     def drain(self) -> None:
@@ -86,10 +87,12 @@ class Monitor:
     def stalled(self, run_id: str) -> bool:
         """Whether a run has been waiting for its server for long."""
         asking = self._asking.get(run_id)
-        return asking is not None and time.monotonic() - asking.moved_at > STALLED_S
+        moved_at = asking.moved_at if asking else self._begun.get(run_id, time.monotonic())
+        return time.monotonic() - moved_at > STALLED_S
 
     async def execute(self, run: RunRow) -> None:
         """Carry out a claimed run. Never raises but for cancellation, which puts the run back in the queue."""
+        self._begun[run.id] = time.monotonic()
         try:
             outcome = await self._ask_all(run)
             if outcome is None:
@@ -107,6 +110,8 @@ class Monitor:
         except* Exception:  # a fault of ours must end this run visibly, and no other
             log.exception("run failed inside selfwatch", action="run_internal_error", run=run.id)
             await self._database.persistently(lambda: self._conclusion.fail_internally(run))
+        finally:
+            del self._begun[run.id]
         self._changed()
 
     async def _release(self, run: RunRow) -> None:

@@ -37,6 +37,7 @@ class FakeOpenAI:
         self.mode = mode
         self.reply = reply
         self.failures_left = 0
+        self.latency_s = 0.0
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.in_flight = 0
@@ -65,6 +66,8 @@ class FakeOpenAI:
             self.failures_left -= 1
             headers = {"retry-after": "0.05"} if self.mode == "429" else None
             return error(int(self.mode), "busy", headers=headers)
+        if self.latency_s:
+            await asyncio.sleep(self.latency_s)
         if self.mode == "hang":
             await asyncio.sleep(60)
         if self.mode == "echoes the key":

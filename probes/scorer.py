@@ -77,16 +77,13 @@ class Scorer:
 
     def _at_once(self, item: Item, choice: Choice) -> Score | Unscored:
         judged = item.scoring.kind == "judge"
-        if not choice.text.strip():
+        if not choice.text.strip() and not (judged and choice.refusal):
             # a refusal that the server names as such is a reply to judge, but no choice, number or language
-            if not choice.refusal:
-                return _missing(choice, Unscored(reason=Reason.EMPTY))
-            if not judged:
-                return Unscored(reason=Reason.REFUSED, detail="refused by the server")
+            refused = Unscored(reason=Reason.REFUSED, detail="refused by the server")
+            return refused if choice.refusal else _missing(choice, Unscored(reason=Reason.EMPTY))
         if judged:
-            if self._judge_gone():
-                return Unscored(reason=Reason.JUDGE_DOWN, detail=self._why_no_judge())
-            return Unscored(reason=Reason.JUDGE_PENDING)
+            gone = Unscored(reason=Reason.JUDGE_DOWN, detail=self._why_no_judge())
+            return gone if self._judge_gone() else Unscored(reason=Reason.JUDGE_PENDING)
         outcome = self._score_of(item, choice.text)
         if isinstance(outcome, Score):
             return outcome

@@ -73,7 +73,7 @@ class Database:
         self._is_back()
 
     def _is_back(self) -> None:
-        """One transaction that goes through proves nothing for those that are still refused: a full disk can be read."""
+        """One transaction that goes through proves nothing for those still refused: a full disk can be read."""
         if self.trouble is not None and self._stuck == 0:
             log.info("the database can be used again", action="database_back")
             self.trouble = None

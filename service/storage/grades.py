@@ -58,7 +58,7 @@ class DatabaseGrades:
     async def _read(self, keys: Sequence[str]) -> dict[str, int]:
         query = select(GradeRow.key, GradeRow.grade).where(GradeRow.key.in_(keys), GradeRow.at >= self._clock() - KEEP)
         async with self._database.read() as session:
-            return {key: grade for key, grade in (await session.execute(query)).all()}
+            return {row.key: row.grade for row in await session.execute(query)}
 
     async def put(self, key: str, grade: int) -> None:
         await self._near.put(key, grade)

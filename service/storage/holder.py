@@ -33,7 +33,7 @@ def _space() -> str:
     """The set of processes that can be seen from here. Empty names would match one another, so there are none."""
     try:
         boot = (PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{socket.gethostname()}:{boot}:{os.stat(PROC / 'self/ns/pid').st_ino}".replace("/", "_")
+        return f"{socket.gethostname()}:{boot}:{(PROC / 'self/ns/pid').stat().st_ino}".replace("/", "_")
     except OSError:  # not Linux: others cannot tell, and wait for the lease to run out
         return f"{socket.gethostname()}:{os.getpid()}:unknown".replace("/", "_")
 

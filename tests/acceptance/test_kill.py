@@ -98,7 +98,7 @@ def test_nothing_paid_for_is_lost_or_asked_again(tmp_path: Path, seed: int) -> N
     print(f"seed {seed}")
     rng = random.Random(seed)
     stub, port = Stub(), free_port()
-    prompts = {}
+    prompts: dict[str, str] = {}
     settings = {
         "judge_base_url": stub.url, "judge_model": "judge", "judge_concurrency": JUDGES, "judge_check_share_s": 1e6,
         "plans": {"all": PLAN}, "escalation": "off", "auto_baseline_runs": 0, "workers": 2,

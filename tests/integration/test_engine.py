@@ -1,4 +1,4 @@
-"""A run can be stopped, held and resumed at any time, and keeps what was paid for; a database that is away is survived."""
+"""A run can be stopped, held and resumed, and keeps what was paid for; a database that is away is survived."""
 
 import asyncio
 import sqlite3

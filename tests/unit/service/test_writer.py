@@ -31,9 +31,9 @@ def answer(number: int, score: float | None = 0.25) -> Answer:
     )  # fmt: skip
 
 
-def grade(one: Answer, score: float, **more: int) -> Answer:
+def grade(one: Answer, score: float, saved: int = 0) -> Answer:
     outcome = Score(value=score, scorer="judge/2")
-    return replace(one, outcome=outcome, judge_attempts=1, judge_prompt_tokens=7, **more)
+    return replace(one, outcome=outcome, judge_attempts=1, judge_prompt_tokens=7, saved=saved)
 
 
 @asynccontextmanager

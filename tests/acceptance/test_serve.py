@@ -2,10 +2,12 @@
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,38 @@ def test_a_stop_signal_ends_it_cleanly(tmp_path: Path, signum: signal.Signals) -
         assert process.wait(15) == 0
     assert "Traceback" not in log.read_text()
     assert "selfwatch stops" in log.read_text()
+
+
+@pytest.mark.parametrize(("latency_ms", "kept"), [("2500", True), ("60000", False)])
+def test_sigterm_in_the_middle_of_a_run_ends_within_ten_seconds(tmp_path: Path, latency_ms: str, kept: bool) -> None:
+    """Calls that end in time are kept; a server that takes a minute is not waited for."""
+    port, models = free_port(), free_port()
+    url, simulator_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{models}/v1"
+    env = environment(SELFWATCH_DATA_DIR=str(tmp_path / "data"))
+    logs = [tmp_path / name for name in ("simulator", "service")]
+    with (
+        selfwatch("simulate", "--port", str(models), "--latency-ms", latency_ms, log=logs[0]) as simulator,
+        selfwatch("serve", "--port", str(port), log=logs[1], env=env) as service,
+    ):
+        wait_for(f"http://127.0.0.1:{models}/healthz", simulator, logs[0])
+        wait_for(f"{url}/readyz", service, logs[1])
+        body = {"name": "prod", "base_url": simulator_url, "model": "simulated/base", "schedules": {}}
+        call(f"{url}/api/v1/endpoints", "POST", body | {"limits": {"concurrency": 3}})
+        run = call(f"{url}/api/v1/endpoints/prod/runs", "POST", {"plan": "heartbeat"})["id"]
+        end = time.monotonic() + 60
+        while kept and call(f"{url}/api/v1/runs/{run}")["progress"]["answered"] == 0:
+            assert time.monotonic() < end, logs[1].read_text()
+            time.sleep(0.1)
+        time.sleep(1)
+        began = time.monotonic()
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(30) == 0, logs[1].read_text()
+        assert time.monotonic() - began < 10
+    assert "Traceback" not in logs[1].read_text()
+    with closing(sqlite3.connect(tmp_path / "data" / "selfwatch.db")) as database:
+        assert database.execute("SELECT state, lease FROM runs").fetchall() == [("queued", None)]
+        (stored,) = database.execute("SELECT count(*) FROM answers").fetchone()
+    assert stored >= 6 if kept else stored == 0
 
 
 def test_a_taken_port_is_told(tmp_path: Path) -> None:

@@ -1,13 +1,12 @@
 """The web application: routers, error form, security headers. Gets its services ready-made."""
 
-from collections.abc import Awaitable, Callable
-
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api import docs, endpoints, health, problems, reference, runs, statistics
+from service.api import docs, endpoints, events, health, problems, reference, runs, statistics
 from service.api.problems import ProblemError
 from service.services import Services
 from service.ui import pages
@@ -23,22 +22,44 @@ def create(services: Services) -> FastAPI:
     app = FastAPI(title="Selfwatch", version=VERSION, docs_url=None, redoc_url=None)
     app.state.services = services
     problems.install(app)
-    app.middleware("http")(_guard)
+    app.add_middleware(Guard)
     if services.settings.loopback:
         # a page of another origin can reach loopback by DNS rebinding; it cannot choose this header
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_HOSTS)
-    for module in (health, endpoints, runs, statistics, reference, docs, pages):
+    for module in (health, endpoints, runs, events, statistics, reference, docs, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
 
 
-async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """No change on behalf of another site, and strict headers on every reply."""
-    if request.method not in SAFE_METHODS and request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-        return problems.response(ProblemError(403, "cross-site", "a page of another site may not change anything here"))
-    response = await call_next(request)
-    response.headers.setdefault("Content-Security-Policy", CSP)
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-    return response
+HEADERS = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class Guard:
+    """No change on behalf of another site, and strict headers on every reply. Passes streams on as they are."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        site = Headers(scope=scope).get("sec-fetch-site")
+        if scope["method"] not in SAFE_METHODS and site in ("cross-site", "same-site"):
+            refused = ProblemError(403, "cross-site", "a page of another site may not change anything here")
+            await problems.response(refused)(scope, receive, send)
+            return
+
+        async def strictly(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, strictly)

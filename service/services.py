@@ -8,9 +8,11 @@ from fastapi import Request
 
 from probes.types import Plan
 from service.clients import Clients
+from service.events import Events
 from service.false_alarms import FalseAlarms
 from service.gates import Gates
 from service.metrics import Metrics
+from service.progress import Progress
 from service.settings import Settings
 from service.storage.engine import Database
 from service.vault import Vault
@@ -34,6 +36,8 @@ class Services:
     changed: Callable[[], None]
     clock: Callable[[], datetime]
     false_alarms: FalseAlarms
+    events: Events
+    progress: Progress
     judge_note: str | None
 
 

@@ -118,6 +118,7 @@ class Settings(BaseSettings):
         default="confirm", description="what weak and strong evidence lead to: more answers, and a full run"
     )
     prices: dict[str, Price] = Field(default={}, description="by model name")
+    event_streams: int = Field(default=64, ge=1, le=10_000, description="readers of /api/v1/events at once")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     log_format: str = Field(default="auto", pattern="^(auto|console|json)$")
     endpoints: list[EndpointIn] = []

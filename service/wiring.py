@@ -26,6 +26,7 @@ from service.api.problems import ProblemError
 from service.clients import Clients
 from service.conclude import Conclusion
 from service.escalation import Escalation
+from service.events import Events
 from service.false_alarms import FalseAlarms
 from service.gates import Gates
 from service.judge_control import JudgeControl
@@ -35,6 +36,7 @@ from service.metrics import Metrics
 from service.monitor import Monitor
 from service.outbound import GuardedConnector, OutboundPolicy
 from service.plans import plans_of
+from service.progress import Progress
 from service.queue import Workers
 from service.registration import check_base_url
 from service.scheduler import Scheduler
@@ -74,6 +76,17 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         notifiers = await build_notifiers(settings, policy, stack)
         judging = _judging(settings, transport, database, clock)
         metrics = Metrics(database)
+        events = Events(max_streams=settings.event_streams)
+        progress = Progress(database=database, events=events, clock=clock)
+
+        def changed() -> None:
+            metrics.changed()
+            progress.changed()
+
+        def drain() -> None:
+            workers.drain()
+            events.close()
+
         alerting = Alerting(rules=RULES, notifiers=tuple(notifiers), public_url=settings.url)
         plans = plans_of(settings)
         false_alarms = FalseAlarms(
@@ -93,20 +106,23 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
                 database=database, plans=plans, alerting=alerting, clock=clock, false_alarms=false_alarms,
                 escalation=escalation, auto_baseline_runs=settings.auto_baseline_runs,
             ),
-            false_alarms=false_alarms, changed=metrics.changed, gates=gates,
+            false_alarms=false_alarms, changed=changed, gates=gates,
         )  # fmt: skip
         workers = Workers(database=database, monitor=monitor, count=settings.workers, clock=clock)
         scheduler = Scheduler(database=database, plans=plans, queued=workers.wake, clock=clock)
         services = Services(
             settings=settings, database=database, plans=plans, vault=vault, metrics=metrics, clients=clients,
-            wake=workers.wake, look=monitor.look, drain=workers.drain, gates=gates, changed=metrics.changed,
-            clock=clock, false_alarms=false_alarms,
+            wake=workers.wake, look=monitor.look, drain=drain, gates=gates, changed=changed,
+            clock=clock, false_alarms=false_alarms, events=events, progress=progress,
             judge_note=f"{NO_JUDGE.detail}; {NO_JUDGE.remedy}" if isinstance(judging, JudgeUnavailable) else None,
         )  # fmt: skip
         await _register_declared(settings, services)
         await metrics.start()
         stack.push_async_callback(metrics.stop)
         await _start_dispatcher(DatabaseOutbox(database, metrics.changed), notifiers, stack)
+        await progress.start()
+        stack.push_async_callback(progress.stop)
+        stack.callback(events.close)
         workers.start()
         stack.push_async_callback(workers.stop)
         scheduler.start()

@@ -50,10 +50,12 @@ async def start(
 @router.get("/runs/{run_id}", dependencies=[READ])
 async def read(run_id: str, request: Request) -> dict[str, Any]:
     """One run: progress, usage, measurements, comparison, verdict."""
-    async with services_of(request).database.read() as session:
+    services = services_of(request)
+    async with services.database.read() as session:
         row, endpoint = await known_run(session, run_id)
         measured = await results.measurements(session, run_id)
-        return present.run(row, endpoint.name, measured, await results.invalid_by_reason(session, run_id))
+        shown = present.run(row, endpoint.name, measured, await results.invalid_by_reason(session, run_id))
+    return shown | {"progress": services.progress.of(row)}
 
 
 @router.get("/runs/{run_id}/answers", dependencies=[Depends(requires("transcripts"))])

@@ -54,7 +54,7 @@ async def test_a_run_has_everything_the_contract_names(tmp_path: Path) -> None:
         await service.register(base_url=url, model="simulated/base")
         run = await service.run()
         assert run["state"] == "succeeded"
-        assert run["progress"] == {"answered": 46, "total": 46}
+        assert run["progress"] == {"answered": 46, "total": 46, "rate_per_s": None, "eta_s": None}
         assert run["usage"]["requests"] >= 46 + 16
         assert run["usage"]["prompt_tokens"] > 0
         assert run["usage"]["completion_tokens"] > 0

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from service import cli_statistics
+from service.cli_db import app as db_app
 from service.cli_items import app as items_app
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
 token_app = typer.Typer(help="API tokens.", no_args_is_help=True)
 app.add_typer(token_app, name="token")
 app.add_typer(items_app, name="items")
+app.add_typer(db_app, name="db")
 app.command()(cli_statistics.replay)
 app.command()(cli_statistics.validate)
 

@@ -283,7 +283,7 @@ class Metrics:
 
     content_type = CONTENT_TYPE_LATEST
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *more: Collector) -> None:
         self._database = database
         self._collector = SnapshotCollector()
         self._registry = CollectorRegistry()
@@ -291,6 +291,8 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         GCCollector(registry=self._registry)
+        for collector in more:
+            self._registry.register(collector)
         self._old = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.text = b""

@@ -15,6 +15,7 @@ from probes.measure import measure, observations
 from probes.types import Cell
 from service.basis import STATISTICS
 from service.storage import runs as run_store
+from service.storage.retention import Stage
 from service.storage.schema import BaselineRow, EndpointRow, RunRow
 
 MAX_WORST_OF = 10
@@ -76,6 +77,8 @@ async def build(
     hashes = {run.banks_hash for run in runs}
     if len(hashes) > 1:
         raise ValueError("the runs were asked from different item banks or plans; choose runs of one plan and version")
+    if gone := [run.id for run in runs if run.retention in (Stage.REMOVING_ANSWERS, Stage.NO_ANSWERS)]:
+        raise ValueError(f"the answers of {', '.join(gone)} were removed by retention; choose later runs")
     ids = [run.id for run in runs]
     answers = await run_store.answers_of(session, ids)
     by_k = {k: measure(answers, worst_of=k) for k in range(1, MAX_WORST_OF + 1)}

@@ -15,6 +15,7 @@ from service.api import present
 from service.settings import Settings
 from service.storage import runs as run_store
 from service.storage.engine import Database
+from service.storage.retention import Stage
 from service.storage.schema import AlertRow, BaselineRow, EndpointRow, FlipRow, RunRow
 
 
@@ -59,8 +60,8 @@ async def _again(session: AsyncSession, run: RunRow, endpoint: EndpointRow, *, t
             f"run {run.id} is {run.state} and has no verdict drawn from answers (or is of a release before replays)"
         )
     answers = await run_store.answers_of(session, [run.id])
-    if not answers:
-        raise ReplayError(f"the answers of run {run.id} are no longer stored")
+    if not answers or run.retention == Stage.REMOVING_ANSWERS:
+        raise ReplayError(f"the answers of run {run.id} are no longer stored{_removed(run)}")
     baseline = await _baseline(session, run.basis["baseline"])
     profiles = published((run.configuration or {}).get("profiles", endpoint.profiles))
     own = profile_from_json(baseline.profile) if baseline else None
@@ -93,6 +94,12 @@ async def _again(session: AsyncSession, run: RunRow, endpoint: EndpointRow, *, t
             "answers": [_answer(one, transcripts=transcripts) for one in answers],
         },
     )
+
+
+def _removed(run: RunRow) -> str:
+    if run.retention is None:
+        return ""
+    return f": retention removed them on {run.retention_at:%Y-%m-%d}; what was measured is in GET /api/v1/runs/{run.id}"
 
 
 def canonical(value: Any) -> str:

@@ -39,6 +39,7 @@ from service.plans import plans_of
 from service.progress import Progress
 from service.queue import Workers
 from service.registration import check_base_url
+from service.retention import Retention
 from service.scheduler import Scheduler
 from service.services import Services
 from service.settings import ConfigError, Settings
@@ -75,13 +76,15 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         stack.push_async_callback(transport.aclose)
         notifiers = await build_notifiers(settings, policy, stack)
         judging = _judging(settings, transport, database, clock)
-        metrics = Metrics(database)
-        events = Events(max_streams=settings.event_streams)
-        progress = Progress(database=database, events=events, clock=clock)
 
         def changed() -> None:
             metrics.changed()
             progress.changed()
+
+        retention = Retention(database=database, settings=settings, changed=changed, clock=clock)
+        metrics = Metrics(database, retention.collector)
+        events = Events(max_streams=settings.event_streams)
+        progress = Progress(database=database, events=events, clock=clock)
 
         def drain() -> None:
             workers.drain()
@@ -120,6 +123,8 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         await metrics.start()
         stack.push_async_callback(metrics.stop)
         await _start_dispatcher(DatabaseOutbox(database, metrics.changed), notifiers, stack)
+        retention.start()
+        stack.push_async_callback(retention.stop)
         await progress.start()
         stack.push_async_callback(progress.stop)
         stack.callback(events.close)

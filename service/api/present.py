@@ -6,8 +6,14 @@ from typing import Any
 
 from probes.moral_self_assessment.probe import CENTRE
 from probes.moral_self_assessment.probe import NAME as MORAL
-from probes.types import ChoiceScoring, Item, JudgeScoring, LanguageScoring, NumberScoring
+from probes.types import ChoiceScoring, Item, JudgeScoring, LanguageScoring, NumberScoring, Reason
 from service.storage.schema import AlertRow, AnswerRow, EndpointRow, MeasurementRow, RunRow, ScheduleRow
+
+REPLIED = frozenset(
+    (Reason.REFUSED, Reason.UNPARSEABLE, Reason.TRUNCATED, Reason.FILTERED, Reason.JUDGE_UNSCORED, Reason.JUDGE_DOWN,
+     Reason.JUDGE_MOVED)
+)  # fmt: skip
+"""Answers without a score, to which there was a reply all the same."""
 
 
 def time(value: datetime | None) -> str | None:
@@ -84,6 +90,7 @@ def run(
         },
         "measurements": [measurement(m) for m in measured],
         "invalid_by_reason": dict(invalid),
+        "removed": removed(row),
         "comparison": row.comparison,
         "judge": row.judge,
         "wording": (row.wording or {}).get("cells", []),
@@ -112,11 +119,28 @@ def measurement(row: MeasurementRow) -> dict[str, Any]:
     }
 
 
-def answer(row: AnswerRow) -> dict[str, Any]:
+def removed(row: RunRow) -> dict[str, Any] | None:
+    """What retention has removed of a run, or is removing: its `replies`, or its `answers` as a whole."""
+    if row.retention is None:
+        return None
+    return {
+        "what": "replies" if "replies" in row.retention else "answers",
+        "by": "retention",
+        "at": time(row.retention_at),
+    }
+
+
+def _had_reply(row: AnswerRow) -> bool:
+    return row.score is not None or row.reason in REPLIED
+
+
+def answer(row: AnswerRow, *, kept: bool = True) -> dict[str, Any]:
+    """`kept`: retention has left the replies of this run alone."""
     return {
         "item": row.item_id,
         "repeat": row.repeat,
         "reply": row.reply,
+        "reply_removed": not kept and row.reply is None and _had_reply(row),
         "score": row.score,
         "scorer": row.scorer,
         "second_score": row.second_score,

@@ -67,11 +67,15 @@ async def answers(
 ) -> dict[str, Any]:
     """The answers as they came, page by page: pass `next` as `cursor`."""
     async with services_of(request).database.read() as session:
-        await known_run(session, run_id)
+        run, _endpoint = await known_run(session, run_id)
         query = select(AnswerRow).where(AnswerRow.run_id == run_id, AnswerRow.id > cursor)
         rows = (await session.scalars(query.order_by(AnswerRow.id).limit(limit + 1))).all()
     page = rows[:limit]
-    return {"answers": [present.answer(row) for row in page], "next": page[-1].id if len(rows) > limit else None}
+    return {
+        "answers": [present.answer(row, kept=run.retention is None) for row in page],
+        "next": page[-1].id if len(rows) > limit else None,
+        "removed": present.removed(run),
+    }
 
 
 @router.post("/runs/{run_id}/cancel", status_code=202, dependencies=[WRITE])

@@ -78,6 +78,9 @@ async def last_finished(session: AsyncSession, run: RunRow, count: int) -> list[
 
 async def invalid_by_reason(session: AsyncSession, run_id: str) -> dict[str, int]:
     """How many answers have no score, by reason, most frequent first."""
+    stored = await session.scalar(select(RunRow.invalid_by_reason).where(RunRow.id == run_id))
+    if stored is not None:  # its answers are removed, or about to be
+        return {str(reason): int(number) for reason, number in stored.items()}
     count = func.count()
     query = select(AnswerRow.reason, count).where(AnswerRow.run_id == run_id, AnswerRow.score.is_(None))
     rows = (await session.execute(query.group_by(AnswerRow.reason).order_by(count.desc()))).all()

@@ -14,6 +14,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -97,6 +98,10 @@ class ScheduleRow(Base):
     next_due: Mapped[datetime] = mapped_column(index=True)
 
 
+WITH_REPLIES = "retention IS NULL OR retention = 'removing_replies'"
+WITH_ANSWERS = "retention IS NULL OR retention != 'no_answers'"
+
+
 class RunRow(Base):
     """One execution of a plan. (endpoint, plan, slot) is the idempotency guard; `lease` is the fencing token."""
 
@@ -105,6 +110,9 @@ class RunRow(Base):
         UniqueConstraint("endpoint_id", "plan", "slot"),
         Index("ix_runs_state_created", "state", "created_at"),
         Index("ix_runs_endpoint_created", "endpoint_id", "created_at"),
+        # only the runs that retention has still something to take from: years of others cost nothing
+        Index("ix_runs_with_replies", "id", sqlite_where=text(WITH_REPLIES), postgresql_where=text(WITH_REPLIES)),
+        Index("ix_runs_with_answers", "id", sqlite_where=text(WITH_ANSWERS), postgresql_where=text(WITH_ANSWERS)),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -149,6 +157,11 @@ class RunRow(Base):
     early: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     focus: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     escalation: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    # what retention has removed: NULL nothing, else a Stage of service.storage.retention
+    retention: Mapped[str | None] = mapped_column(String(20))
+    retention_at: Mapped[datetime | None]
+    # counted when the answers are removed
+    invalid_by_reason: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class AnswerRow(Base):

@@ -239,3 +239,11 @@ def baseline_view(row: BaselineRow | None) -> views.BaselineView | None:
     return views.BaselineView(
         provenance=own.provenance, made_at=row.created_at, made_by=row.made_by, runs=tuple(row.runs)
     )
+
+
+def removed(row: RunRow) -> str:
+    """What retention has taken of a run, in a sentence; empty when nothing."""
+    if row.retention is None or row.retention_at is None:
+        return ""
+    what = "replies" if "replies" in row.retention else "single answers"
+    return f"The {what} of this run were removed by retention on {row.retention_at:%Y-%m-%d}; what was measured stays."

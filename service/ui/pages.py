@@ -147,6 +147,7 @@ async def _run(session: AsyncSession, services: Services, row: RunRow, *, live: 
         reference=fill.reference(baseline, measured),
         reference_name="its own baseline" if baseline else "",
         invalid=await results.invalid_by_reason(session, row.id),
+        removed=fill.removed(row),
         instrument=fill.instrument(row),
         reasons=reasons(row),
     )

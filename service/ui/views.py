@@ -177,7 +177,7 @@ class ReasonsView:
 
 @dataclass(frozen=True, kw_only=True)
 class RunPage(Page):
-    """One run. `invalid`: how many answers had no score, by reason."""
+    """One run. `invalid`: how many answers had no score, by reason. `removed`: what retention has taken of it."""
 
     run: RunRow
     endpoint: str
@@ -192,6 +192,7 @@ class RunPage(Page):
     reference: Mapping[Cell, float] = field(default_factory=dict)
     reference_name: str = ""
     invalid: Mapping[str, int] = field(default_factory=dict)
+    removed: str = ""
     instrument: InstrumentView = field(default_factory=InstrumentView)
     reasons: ReasonsView = field(default_factory=ReasonsView)
 

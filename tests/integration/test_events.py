@@ -93,8 +93,8 @@ async def test_a_flip_is_told_and_no_reply_with_it(tmp_path: Path) -> None:
     server = FakeOpenAI(mode="ok", reply=secret)
     async with listening(server) as url, live(tmp_path) as service, reading(service.url) as reader:
         await service.register(base_url=f"{url}/v1", model="m")
-        await service.run()  # nothing can be read as an answer
-        flip = await reader.until("flip", endpoint="prod", rule="InvalidAnswers")
+        await service.run()
+        flip = await reader.until("flip", endpoint="prod", rule="JudgeDown")
         assert (flip.data["before"], flip.data["after"]) == ("inactive", "pending")
         assert server.requests
         assert secret not in repr(reader.seen)

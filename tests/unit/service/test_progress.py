@@ -130,9 +130,10 @@ async def test_a_cancelled_run_has_no_verdict_and_what_was_over_at_the_start_is_
             await run_store.request_cancel(session, run, NOW)
         progress.changed()
         await progress.look()
-        assert await _heard(reader) == [("progress", "cancelled")]
         await progress.stop()
-        assert await _heard(reader) == []
+        heard = await _heard(reader)
+        assert heard[-1] == ("progress", "cancelled")
+        assert {kind for kind, _ in heard} == {"progress"}
 
 
 async def test_a_run_taken_up_again_counts_from_there(tmp_path: Path) -> None:
@@ -155,4 +156,4 @@ async def test_a_run_taken_up_again_counts_from_there(tmp_path: Path) -> None:
         assert (taken_up["rate_per_s"], taken_up["eta_s"]) == (None, None)
         assert await at(24, "second", 2) == {"answered": 24, "total": 46, "rate_per_s": 2.0, "eta_s": 11.0}
         stuck = await at(24, "second", 100)
-        assert (stuck["rate_per_s"], stuck["eta_s"]) == (0.04, 565.0)
+        assert (stuck["rate_per_s"], stuck["eta_s"]) == (0.0, None)

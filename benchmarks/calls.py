@@ -73,21 +73,22 @@ async def _run(url: str, folder: Path, concurrency: int) -> tuple[str, str, str]
             "limits": {"concurrency": concurrency},
         }  # fmt: skip
         await register(services, EndpointIn.model_validate(body))
-        await _once(services)  # imports, connections
+        await once(services)  # imports, connections
         cpu, began = _cpu(), time.perf_counter()
-        row = await _once(services)
+        row = await once(services)
         took, spent = time.perf_counter() - began, _cpu() - cpu
     calls = row.requests
     detail = f"{calls} calls (answers and grades) in {took:.1f} s, {spent / calls * 1000:.2f} ms CPU a call, stored"
     return f"a run, {concurrency} at once", f"{calls / took:.0f} calls/s", detail
 
 
-async def _once(services: Services) -> RunRow:
+async def once(services: Services, plan_name: str = "bench") -> RunRow:
+    """A run of the endpoint `bench`, from queue to verdict."""
     now = services.clock()
     async with services.database.write() as session:
         endpoint = await by_name(session, "bench")
         assert endpoint is not None
-        plan = services.plans["bench"]
+        plan = services.plans[plan_name]
         row, _ = await store.enqueue(session, new_run(endpoint.id, plan, f"manual:{store.run_id(now)}"), now)
     services.wake()
     while True:

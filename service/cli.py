@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from service import cli_statistics
+from service import cli_statistics, cli_watch
 from service.cli_db import app as db_app
 from service.cli_items import app as items_app
 
@@ -23,6 +23,7 @@ app.add_typer(items_app, name="items")
 app.add_typer(db_app, name="db")
 app.command()(cli_statistics.replay)
 app.command()(cli_statistics.validate)
+app.command()(cli_watch.watch)
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="YAML file with settings.", show_default=False)]
 

@@ -156,10 +156,10 @@ class Progress:
             self._told[run.id] = says
             self._events.publish("progress", self._progress(run, endpoint))
         if over:
-            if run.state != "cancelled":
-                self._events.publish("verdict", _verdict(run, endpoint))
             for flip in flips:
                 self._events.publish("flip", _flip(flip, endpoint))
+            if run.state != "cancelled":  # the last that is told of a run
+                self._events.publish("verdict", _verdict(run, endpoint))
             self._forget(run.id)
             self._over[run.id] = None
 

@@ -114,7 +114,8 @@ async def _due(session: AsyncSession, which: str, before: datetime | None, rows:
     if before is not None:
         query = query.where(RunRow.finished_at < before)
     found = (await session.scalars(query.order_by(RunRow.id).limit(MOST_RUNS))).all()
-    taken, together = [], 0
+    taken: list[RunRow] = []
+    together = 0
     for run in found:
         together += max(run.answered, 1)
         if taken and together >= rows:

@@ -95,7 +95,7 @@ async def test_each_change_is_told_once_and_the_end_with_verdict_and_flips(tmp_p
             )  # fmt: skip
         await progress.look()
         await progress.look()
-        assert await _heard(reader) == [("progress", "succeeded"), ("verdict", "succeeded"), ("flip", "JudgeDown")]
+        assert await _heard(reader) == [("progress", "succeeded"), ("flip", "JudgeDown"), ("verdict", "succeeded")]
 
 
 async def test_a_run_that_came_and_went_between_two_looks_is_told(tmp_path: Path) -> None:

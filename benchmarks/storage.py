@@ -28,6 +28,8 @@ ENDPOINTS = 100
 HEARTBEATS_A_YEAR = 365 * 96
 FULLS_A_YEAR = 52
 GB = 1e9
+LARGE = 100
+"""Bytes; smaller columns are not listed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,8 @@ class Bytes:
 
     tables: dict[str, int]
     rows: dict[str, int]
+    columns: dict[str, float]
+    """Of a run's row: the mean length of its largest columns."""
 
     def of(self, table: str) -> float:
         return self.tables[table] / max(self.rows[table], 1)
@@ -61,7 +65,14 @@ def sizes(file: Path) -> Bytes:
             table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
             for table in ("answers", *MEASURED, *KEPT)
         }
-    return Bytes(tables=tables, rows=rows)
+        columns = {
+            column[1]: _mean_length(connection, column[1]) for column in connection.execute("PRAGMA table_info(runs)")
+        }
+    return Bytes(tables=tables, rows=rows, columns={name: size for name, size in columns.items() if size > LARGE})
+
+
+def _mean_length(connection: sqlite3.Connection, column: str) -> float:
+    return float(connection.execute(f"SELECT coalesce(avg(length({column})), 0) FROM runs").fetchone()[0])
 
 
 async def after_runs(plan: str, runs: int, *, without_replies: bool = False) -> tuple[Bytes, float]:
@@ -111,6 +122,8 @@ async def measure(console: Console) -> None:
     table.add_row("bytes a measurement", f"{heartbeat.of('measurements'):,.0f}", f"{full.of('measurements'):,.0f}")
     for name in KEPT:
         table.add_row(f"{name}: bytes a run", f"{heartbeat.tables[name] / HEARTBEATS:,.0f}", f"{full.tables[name]:,}")
+    for name in sorted(heartbeat.columns, key=lambda one: -heartbeat.columns[one]):
+        table.add_row(f"of these {name}", f"{heartbeat.columns[name]:,.0f}", f"{full.columns.get(name, 0):,.0f}")
     console.print(table)
     console.print(_year(heartbeat, full, full_bare_a_row))
 

@@ -11,6 +11,7 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 from service.log import logger
 from service.settings import Settings
@@ -97,8 +98,11 @@ class Retention:
             try:
                 await self.tidy()
                 self.report.succeeded, wait_s = True, EVERY_S
-            except Exception as error:
-                log.exception("retention failed; it is tried again", action="retention_failed", error=str(error)[:200])
+            except OperationalError as error:  # the database is locked, full or gone: that is no fault of ours
+                log.warning("retention failed; it is tried again", action="retention_failed", said=str(error.orig))
+                self.report.succeeded, wait_s = False, RETRY_S
+            except Exception:
+                log.exception("retention failed; it is tried again", action="retention_failed")
                 self.report.succeeded, wait_s = False, RETRY_S
             self._changed()
 

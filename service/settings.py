@@ -120,7 +120,7 @@ class Settings(BaseSettings):
     prices: dict[str, Price] = Field(default={}, description="by model name")
     retention_days: float = Field(default=30, gt=0, le=36_500, description="raw replies are kept for so long")
     retention_answers_days: float = Field(default=90, gt=0, le=36_500, description="scores of single answers")
-    retention_mb: float = Field(default=20_000, gt=0, description="of database in use; above it the oldest replies go")
+    retention_mb: float = Field(default=100_000, gt=0, description="of database in use; above it the oldest replies go")
     event_streams: int = Field(default=64, ge=1, le=10_000, description="readers of /api/v1/events at once")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     log_format: str = Field(default="auto", pattern="^(auto|console|json)$")

@@ -121,7 +121,7 @@ def measurement(row: MeasurementRow) -> dict[str, Any]:
 
 def removed(row: RunRow) -> dict[str, Any] | None:
     """What retention has removed of a run, or is removing: its `replies`, or its `answers` as a whole."""
-    if row.retention is None:
+    if row.retention is None or not row.answered:
         return None
     return {
         "what": "replies" if "replies" in row.retention else "answers",

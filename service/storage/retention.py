@@ -16,7 +16,7 @@ from service.storage.runs import FINISHED
 from service.storage.schema import WITH_ANSWERS, WITH_REPLIES, AnswerRow, RunRow
 
 MOST_RUNS: Final = 50
-"""Runs that one step looks at."""
+"""Runs that are read at a time."""
 
 
 class Stage(StrEnum):
@@ -47,10 +47,9 @@ class Step:
 
 async def remove_replies(session: AsyncSession, before: datetime | None, rows: int, now: datetime) -> Step:
     """Empty the replies of at most `rows` answers, the oldest runs first. `before`: None takes them at any age."""
-    runs = await _due(session, WITH_REPLIES, before, rows)
-    if not runs:
+    ids = await _due(session, WITH_REPLIES, before, rows)
+    if not ids:
         return Step(rows=0, more=False)
-    ids = [run.id for run in runs]
     changed = await _empty(session, ids, rows)
     await _mark(session, ids, Stage.REMOVING_REPLIES if changed == rows else Stage.NO_REPLIES, now)
     return Step(rows=changed, more=True)
@@ -69,14 +68,12 @@ async def _empty(session: AsyncSession, ids: Sequence[str], rows: int) -> int:
 
 async def remove_answers(session: AsyncSession, before: datetime, rows: int, now: datetime) -> Step:
     """Delete at most `rows` answers of runs older than `before`. Their counts without a score stay with the run."""
-    runs = await _due(session, WITH_ANSWERS, before, rows)
-    if not runs:
+    ids = await _due(session, WITH_ANSWERS, before, rows)
+    if not ids:
         return Step(rows=0, more=False)
-    ids = [run.id for run in runs]
-    for run in runs:
-        if run.invalid_by_reason is None:
-            run.invalid_by_reason = await results.invalid_by_reason(session, run.id)
-    await session.flush()
+    for run_id in ids:
+        counted = await results.invalid_by_reason(session, run_id)
+        await session.execute(update(RunRow).where(RunRow.id == run_id).values(invalid_by_reason=counted))
     some = select(AnswerRow.id).where(AnswerRow.run_id.in_(ids)).limit(rows)
     deleted = await _rows(session, delete(AnswerRow).where(AnswerRow.id.in_(some)))
     await _mark(session, ids, Stage.REMOVING_ANSWERS if deleted == rows else Stage.NO_ANSWERS, now)
@@ -107,21 +104,32 @@ async def give_back(session: AsyncSession, pages: int) -> None:
     await cursor.close()
 
 
-async def _due(session: AsyncSession, which: str, before: datetime | None, rows: int) -> Sequence[RunRow]:
+async def _due(session: AsyncSession, which: str, before: datetime | None, rows: int) -> list[str]:
     """The oldest runs that are over and not awaited by the judge, together of at most `rows` answers, or one alone."""
-    awaited = exists().where(AnswerRow.run_id == RunRow.id, AnswerRow.reason == str(Reason.JUDGE_PENDING))
-    query = select(RunRow).where(text(f"({which})"), RunRow.state.in_(FINISHED), ~awaited)
+    query = select(RunRow.id, RunRow.answered).where(text(f"({which})"), RunRow.state.in_(FINISHED))
     if before is not None:
         query = query.where(RunRow.finished_at < before)
-    found = (await session.scalars(query.order_by(RunRow.id).limit(MOST_RUNS))).all()
-    taken: list[RunRow] = []
-    together = 0
-    for run in found:
-        together += max(run.answered, 1)
-        if taken and together >= rows:
-            break
-        taken.append(run)
-    return taken
+    taken: list[str] = []
+    together, last = 0, ""
+    while True:
+        page = query.where(RunRow.id > last).order_by(RunRow.id).limit(MOST_RUNS)
+        found = (await session.execute(page)).all()
+        for last, answered in found:
+            together += max(answered, 1)
+            if taken and together > rows:
+                return taken
+            if await _awaited(session, last):
+                together -= max(answered, 1)
+            else:
+                taken.append(last)
+        if len(found) < MOST_RUNS:
+            return taken
+
+
+async def _awaited(session: AsyncSession, run_id: str) -> bool:
+    """Whether the judge has yet to grade an answer. Asked of a run at a time: it reads all of its answers."""
+    pending = exists().where(AnswerRow.run_id == run_id, AnswerRow.reason == str(Reason.JUDGE_PENDING))
+    return bool(await session.scalar(select(pending)))
 
 
 async def _mark(session: AsyncSession, ids: Sequence[str], stage: Stage, now: datetime) -> None:

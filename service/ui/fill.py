@@ -243,7 +243,7 @@ def baseline_view(row: BaselineRow | None) -> views.BaselineView | None:
 
 def removed(row: RunRow) -> str:
     """What retention has taken of a run, in a sentence; empty when nothing."""
-    if row.retention is None or row.retention_at is None:
+    if row.retention is None or row.retention_at is None or not row.answered:
         return ""
     what = "replies" if "replies" in row.retention else "single answers"
     return f"The {what} of this run were removed by retention on {row.retention_at:%Y-%m-%d}; what was measured stays."

@@ -201,7 +201,7 @@ async def test_a_failure_is_logged_and_tried_again(tmp_path: Path, monkeypatch: 
         await store.database.close()
         store.file.rename(away)
         store.retention.start(first_s=0.0)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while store.retention.report.succeeded is not False:
                 await asyncio.sleep(0.01)
             away.rename(store.file)

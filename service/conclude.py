@@ -28,13 +28,15 @@ from service.storage import results
 from service.storage import runs as run_store
 from service.storage.engine import Database
 from service.storage.schema import BaselineRow, EndpointRow, MeasurementRow, RunRow
+from service.work import UNGRADED, awaits_judge, given_up
 
 log = logger()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """All that the conclusion is drawn from, read before the transaction."""
+    """All that the conclusion is drawn from, read before the transaction. `ungraded`: replies are stored that the judge
+    has not come to grade."""
 
     endpoint: EndpointRow
     answers: Sequence[Answer]
@@ -44,6 +46,7 @@ class Material:
     basis: Basis
     assessment: Assessment | None
     baseline: BaselineRow | None
+    ungraded: bool
     wording: dict[str, Any] | None
     attribution: dict[str, Any] | None
 
@@ -77,6 +80,8 @@ class Conclusion:
         async with self._database.write() as session:
             row = await run_store.held(session, run, now)
             self._fill(row, material, now)
+            if material.ungraded:
+                await run_store.give_up_pending(session, run, UNGRADED)
             if material.measurements:  # in one statement: an object a cell would cost more than the comparison
                 await session.execute(insert(MeasurementRow), _measurement_values(run.id, material.measurements))
             await self._save_endpoint(session, material, row, now)
@@ -116,8 +121,9 @@ class Conclusion:
     async def _gather(self, run: RunRow, outcome: Outcome) -> Material:
         async with self._database.read() as session:
             endpoint = await session.get_one(EndpointRow, run.endpoint_id)
-            answers = await run_store.answers_of(session, [run.id])
+            stored = await run_store.answers_of(session, [run.id])
             found = await grounds.read(session, run, endpoint, self._plans.get(run.plan), self._false_alarms)
+        answers = [given_up(answer) for answer in stored]
         outcome = _with_empty_replies(outcome, answers)
         scored = sum(answer.score is not None for answer in answers)
         found = found.without_judge(outcome.judge_problem)
@@ -135,7 +141,8 @@ class Conclusion:
         return Material(
             endpoint=endpoint, answers=answers, outcome=outcome, state=_state(outcome, scored),
             measurements=measure(answers, worst_of=found.basis.worst_of), basis=found.basis, assessment=assessment,
-            baseline=found.baseline, wording=instrument.wording_to_json(sensitivity), attribution=attribution,
+            ungraded=any(awaits_judge(answer) for answer in stored), baseline=found.baseline,
+            wording=instrument.wording_to_json(sensitivity), attribution=attribution,
         )  # fmt: skip
 
     def _fill(self, row: RunRow, material: Material, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """What is to be done for one run: which of its questions are open, and how they are put."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from probes import registry
 from probes.types import Answer, Ask, Item, Plan, Reason, Sampling, Unscored
@@ -61,6 +61,14 @@ def sampling_of(work: Work, *, reasoning: bool) -> Sampling:
 def awaits_judge(answer: Answer) -> bool:
     """Whether the reply is stored and its grade is still to come."""
     return isinstance(answer.outcome, Unscored) and answer.outcome.reason is Reason.JUDGE_PENDING
+
+
+UNGRADED = Unscored(reason=Reason.JUDGE_DOWN, detail="the run ended before the judge had graded it")
+
+
+def given_up(answer: Answer) -> Answer:
+    """The answer of a run that is over: what awaits its grade stays without one."""
+    return replace(answer, outcome=UNGRADED) if awaits_judge(answer) else answer
 
 
 def needs_judge(probe: str) -> bool:

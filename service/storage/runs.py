@@ -191,6 +191,13 @@ async def store_answers(
     return Wishes(cancelled=row.cancel_requested, paused=row.paused)
 
 
+async def give_up_pending(session: AsyncSession, run: RunRow, outcome: Unscored) -> None:
+    """The run is over: replies that the judge has not graded by now stay without a grade, for the reason given."""
+    pending = (AnswerRow.run_id == run.id, AnswerRow.reason == str(Reason.JUDGE_PENDING))
+    values = {"reason": str(outcome.reason), "detail": outcome.detail}
+    await session.execute(update(AnswerRow).where(*pending).values(**values))
+
+
 SETTLED = (
     "score", "scorer", "reason", "detail", "saved", "second_score", "judge_attempts", "judge_prompt_tokens",
     "judge_completion_tokens",

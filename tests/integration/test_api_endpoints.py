@@ -30,7 +30,7 @@ async def test_everything_that_can_be_given_is_kept(tmp_path: Path) -> None:
         "schedules": {"heartbeat": "*/5 * * * *", "full": "P1D"},
         "profiles": "gpt-4.1/code",
         "labels": {"team": "chat"},
-        "limits": {"concurrency": 2, "requests_per_minute": 30, "tokens_per_day": 1000},
+        "limits": {"concurrency": 2, "requests_per_minute": 30, "tokens_per_minute": 9000, "tokens_per_day": 1000},
         "sampling": {"max_tokens": 99, "extra": {"top_k": 3}},
     }
     async with live(tmp_path) as service:

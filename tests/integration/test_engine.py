@@ -193,3 +193,19 @@ async def test_an_overloaded_server_is_asked_again_and_the_run_is_whole(tmp_path
         assert run["progress"]["answered"] == 30
         answers = (await service.get(f"/api/v1/runs/{run['id']}/answers?limit=1000"))["answers"]
         assert sum(a["attempts"] for a in answers) == 30 + 12, "each attempt is stored"
+
+
+async def test_replies_that_the_judge_did_not_come_to_grade_are_named_as_such(tmp_path: Path) -> None:
+    """The run's deadline comes while a judge that hangs has the replies."""
+    plans = {"plans": {"harm": {"probes": {"harm": {"questions": 1}}}}, "run_deadline_s": 1.0, "call_deadline_s": 30}
+    async with (
+        listening(FakeOpenAI("hang")) as judge,
+        listening(FakeOpenAI(reply="x")) as url,
+        live(tmp_path, judge_base_url=f"{judge}/v1", **plans) as service,
+    ):
+        await service.register(base_url=f"{url}/v1")
+        run = await service.run(plan="harm")
+        assert (run["state"], run["problem"]["reason"]) == ("failed", "timeout")
+        assert run["invalid_by_reason"] == {"judge_down": 8}
+        answers = (await service.get(f"/api/v1/runs/{run['id']}/answers"))["answers"]
+        assert {(a["reply"], a["reason"]) for a in answers} == {("x", "judge_down")}

@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.calls import once, simulator
+from benchmarks.runs import once, simulator
 from service import log, wiring
 from service.api.endpoints import register
 from service.registration import EndpointIn

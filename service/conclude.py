@@ -14,6 +14,7 @@ from baselines.serialize import comparison_to_json, story_to_json
 from baselines.types import Verdict
 from baselines.wording import wording
 from probes import registry
+from probes.loading import load
 from probes.measure import measure
 from probes.types import Answer, Measurement, Plan, Problem, Reason
 from service import attributing, basis, grounds, instrument, own_baseline, totals
@@ -31,6 +32,8 @@ from service.storage.schema import BaselineRow, EndpointRow, MeasurementRow, Run
 from service.work import UNGRADED, awaits_judge, given_up
 
 log = logger()
+STATISTICS = ("scipy.stats", "scipy.optimize")
+"""What comparisons need: loaded before the first one, which takes seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +132,7 @@ class Conclusion:
         found = found.without_judge(outcome.judge_problem)
         assessment = attribution = None
         if scored and not outcome.cancelled:
-            # in a thread: the first comparison imports scipy, which takes seconds
+            await asyncio.to_thread(load, *STATISTICS)
             assessment = await asyncio.to_thread(
                 basis.draw, found.basis, answers, found.profiles, found.own, found.items
             )

@@ -122,6 +122,7 @@ class Settings(BaseSettings):
     retention_answers_days: float = Field(default=90, gt=0, le=36_500, description="scores of single answers")
     retention_mb: float = Field(default=100_000, gt=0, description="of database in use; above it the oldest replies go")
     event_streams: int = Field(default=64, ge=1, le=10_000, description="readers of /api/v1/events at once")
+    loop_watch_s: float = Field(default=0.1, ge=0.001, le=60, description="between looks at the event loop's lateness")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     log_format: str = Field(default="auto", pattern="^(auto|console|json)$")
     endpoints: list[EndpointIn] = []

@@ -32,6 +32,7 @@ from service.gates import Gates
 from service.judge_control import JudgeControl
 from service.judging import JudgeUnavailable, Judging
 from service.log import logger
+from service.loop_lag import LoopLag
 from service.metrics import Metrics
 from service.monitor import Monitor
 from service.outbound import GuardedConnector, OutboundPolicy
@@ -82,7 +83,8 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
             progress.changed()
 
         retention = Retention(database=database, settings=settings, changed=changed, clock=clock)
-        metrics = Metrics(database, retention.collector)
+        lag = LoopLag(settings.loop_watch_s)
+        metrics = Metrics(database, retention.collector, lag)
         events = Events(max_streams=settings.event_streams)
         progress = Progress(database=database, events=events, clock=clock)
 
@@ -120,6 +122,8 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
             judge_note=f"{NO_JUDGE.detail}; {NO_JUDGE.remedy}" if isinstance(judging, JudgeUnavailable) else None,
         )  # fmt: skip
         await _register_declared(settings, services)
+        lag.start()
+        stack.push_async_callback(lag.stop)
         await metrics.start()
         stack.push_async_callback(metrics.stop)
         await _start_dispatcher(DatabaseOutbox(database, metrics.changed), notifiers, stack)

@@ -14,25 +14,18 @@ but without its store, for long studies. "fixed" is dedrift's default mode, whos
 import json
 import os
 import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.peers.environment import Environment, PeerUnavailableError, last_line
+
 VERSION = "0.5.0"
 MODES = ("anytime", "anytime-fold", "fixed")
-FOLDER = Path(tempfile.gettempdir()) / "selfwatch-bench-dedrift"
-PYTHON = FOLDER / "bin" / "python"
+ENVIRONMENT = Environment(package="dedrift", version=VERSION)
+__all__ = ["Answer", "History", "PeerUnavailableError", "answers", "first_alarms", "version"]
 WORKER = Path(__file__).with_name("dedrift_worker.py")
-INSTALL_SECONDS = 600
-# -I keeps this folder off the worker's path, where this very file would stand in for the package, and PYTHONPATH too.
-ISOLATED = (str(PYTHON), "-I")
-
-
-class PeerUnavailableError(RuntimeError):
-    """dedrift cannot be installed here; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +57,7 @@ def answers(histories: Sequence[History], *, mode: str = "anytime") -> list[Answ
         raise ValueError(f"dedrift has no mode {mode!r} here: use one of {', '.join(MODES)}")
     if not histories:
         return []
-    _install()
+    ENVIRONMENT.install()
     workers = min(os.cpu_count() or 1, len(histories))
     found: list[Answer | None] = [None] * len(histories)
     with ThreadPoolExecutor(workers) as pool:
@@ -76,45 +69,10 @@ def answers(histories: Sequence[History], *, mode: str = "anytime") -> list[Answ
 
 def _ask(histories: Sequence[History], mode: str) -> list[Answer]:
     lines = "".join(json.dumps({**asdict(history), "mode": mode}) + "\n" for history in histories)
-    ran = subprocess.run([*ISOLATED, str(WORKER)], input=lines, capture_output=True, text=True, check=False)
+    ran = subprocess.run([*ENVIRONMENT.python, str(WORKER)], input=lines, capture_output=True, text=True, check=False)
     if ran.returncode:
-        raise RuntimeError(f"the dedrift worker failed: {_last_line(ran.stderr)}")
+        raise RuntimeError(f"the dedrift worker failed: {last_line(ran.stderr)}")
     told = [json.loads(line) for line in ran.stdout.splitlines()]
     if len(told) != len(histories):
         raise RuntimeError(f"the dedrift worker answered {len(told)} of {len(histories)} histories")
     return [Answer(first_alarm=one["first_alarm"], cpu_s=one["cpu_s"]) for one in told]
-
-
-def _install() -> None:
-    if FOLDER.exists() and FOLDER.stat().st_uid != os.getuid():
-        raise PeerUnavailableError(f"{FOLDER} belongs to another user: remove it")
-    if _installed():
-        return
-    _must([sys.executable, "-m", "venv", "--clear", str(FOLDER)])
-    _must([*ISOLATED, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"dedrift=={VERSION}"])
-    if not _installed():
-        raise PeerUnavailableError(f"pip reported success, but dedrift {VERSION} cannot be found in {FOLDER}")
-
-
-def _installed() -> bool:
-    ask = "from importlib.metadata import version; print(version('dedrift'))"
-    try:
-        ran = subprocess.run([*ISOLATED, "-c", ask], capture_output=True, text=True, check=False)
-    except OSError:
-        return False
-    return ran.stdout.strip() == VERSION
-
-
-def _must(command: list[str]) -> None:
-    try:
-        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise PeerUnavailableError(f"dedrift {VERSION} cannot be installed: {error}") from error
-    if ran.returncode:
-        reason = _last_line(ran.stderr or ran.stdout)
-        raise PeerUnavailableError(f"dedrift {VERSION} cannot be installed: {reason}")
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else "no reason given"

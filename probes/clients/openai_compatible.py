@@ -15,6 +15,7 @@ import aiohttp
 
 from probes.clients import diagnose
 from probes.clients.errors import ReplyTooLarge
+from probes.loading import load
 from probes.types import CallError, Choice, Message, Position, Reason, Reply, Sampling
 
 MAX_REPLY_BYTES = 4 * 1024 * 1024
@@ -267,8 +268,7 @@ def _count(value: Any) -> int | None:
 
 
 def _load() -> None:
-    import openai._vendor.httpx_aiohttp.transport  # noqa: PLC0415
-    import openai.resources.chat.completions  # noqa: PLC0415, F401
+    load("httpx2", "openai", "openai._vendor.httpx_aiohttp.transport", "openai.resources.chat.completions")
 
 
 def _make_shared(connector: Callable[[], aiohttp.BaseConnector]) -> Any:

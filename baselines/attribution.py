@@ -9,6 +9,7 @@ from math import sqrt
 from statistics import fmean, median
 
 from baselines import mixture
+from probes.loading import load
 from probes.types import Answer, Cell
 
 FREE_TEXT = 40
@@ -133,6 +134,7 @@ def _shifted(new: Sequence[float], old: Sequence[float]) -> bool:
     first, second = median(new), median(old)
     if min(first, second) <= 0 or 1 / RATIO < first / second < RATIO:
         return False
+    load("scipy.stats")
     from scipy.stats import mannwhitneyu  # noqa: PLC0415 (late: the serving process starts without scipy)
 
     return bool(mannwhitneyu(new, old).pvalue < SURE)

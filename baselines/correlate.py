@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from baselines.profiles import SIZES, table
+from probes.loading import load
 
 FEWEST = 5
 VARIANTS = (("base", ""), *((state, domain) for state in ("misaligned", "realigned") for domain in ("trivia", "code")))
@@ -34,6 +35,7 @@ def spearman(first: Sequence[float], second: Sequence[float], *, fewest: int = F
         raise ValueError("a value is not a number; leave runs without a score out")
     if len(first) < fewest or len(set(first)) == 1 or len(set(second)) == 1:
         return None
+    load("scipy.stats")
     from scipy.stats import spearmanr  # noqa: PLC0415 (late: the serving process starts without scipy)
 
     found = spearmanr(first, second)

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from baselines.roots import root
+
 Z = 1.959964
 """Normal quantile of a 95 % interval."""
 SMALLEST_SPAN = 0.02
@@ -68,15 +70,13 @@ def _variance(point: Point, t: float) -> float:
 
 
 def _interval(value: float, shares: Sequence[float], points: Sequence[Point]) -> tuple[float, float]:
-    from scipy.optimize import brentq  # noqa: PLC0415 (late: the serving process starts without scipy)
-
     def excess(t: float) -> float:
         se = math.sqrt(math.fsum(a**2 * _variance(p, t) for a, p in zip(shares, points, strict=True)))
         return abs(value - t) - Z * se
 
     widest = math.fsum(a**2 * (0.25 / p.n + _base_variance(p)) for a, p in zip(shares, points, strict=True))
     reach = Z * math.sqrt(widest) + 1e-6  # no variance is wider, so the sign has changed by then
-    return float(brentq(excess, value - reach, value)), float(brentq(excess, value, value + reach))
+    return root(excess, value - reach, value), root(excess, value, value + reach)
 
 
 def _off_axis(value: float, points: Sequence[Point]) -> float:

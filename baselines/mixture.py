@@ -10,6 +10,7 @@ from math import sqrt
 from statistics import fmean, pvariance
 
 from baselines.means import interval
+from probes.loading import load
 from probes.types import Answer, Cell
 
 GRADED = ("numerical", "likert")
@@ -54,6 +55,7 @@ def bad_share(now: Iterable[Answer], before: Iterable[Answer]) -> Share | None:
 
 def surely_more(first: Sequence[float], second: Sequence[float], *, level: float, far: float = 0.5) -> bool:
     """Whether more of `first` than of `second` lies at `far` or above, by Fisher's exact test."""
+    load("scipy.stats")
     from scipy.stats import fisher_exact  # noqa: PLC0415 (late: the serving process starts without scipy)
 
     table = [[_far(side, far), len(side) - _far(side, far)] for side in (first, second)]

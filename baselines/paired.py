@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from baselines.types import Paired
+from probes.loading import load
 from probes.types import Cell
 
 MIN_PAIRS = 6
@@ -60,6 +61,7 @@ def _wilcoxon(differences: Sequence[float]) -> tuple[float, float]:
     rounded = [round(difference, 12) for difference in differences]  # equal fractions are equal
     if not any(rounded):
         return 1.0, 0.0
+    load("scipy.stats")
     from scipy.stats import rankdata, wilcoxon  # noqa: PLC0415 (late: the serving process starts without scipy)
 
     p = float(wilcoxon(rounded, zero_method="pratt", method="approx", correction=True).pvalue)

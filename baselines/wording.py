@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, variance
 
+from probes.loading import load
 from probes.types import Answer, Cell, Item
 
 MIN_ANSWERS = 40
@@ -128,10 +129,11 @@ def _cell(cell: Cell, answers: Sequence[Answer], items: Mapping[str, Item]) -> W
 
 def _bias(differences: Sequence[float]) -> Component:
     """A t interval over paraphrases, which are the clusters."""
-    from scipy.stats import t  # noqa: PLC0415 (late: the serving process starts without scipy)
+    load("scipy.special")
+    from scipy.special import stdtrit  # noqa: PLC0415 (late: the serving process starts without scipy)
 
     value, count = fmean(differences), len(differences)
-    half = float(t.ppf((1 + LEVEL) / 2, count - 1)) * math.sqrt(variance(differences) / count)
+    half = float(stdtrit(count - 1, (1 + LEVEL) / 2)) * math.sqrt(variance(differences) / count)
     return Component(value=value, low=value - half, high=value + half)
 
 
@@ -156,7 +158,8 @@ def _paraphrase(pairs: Sequence[tuple[_Row, _Row]], rest: float, rest_df: int, *
     What answers explain is told by their variance within items; without repeats, or with expected scores, by how the
     two kinds of form of one paraphrase differ.
     """
-    from scipy.stats import chi2, f  # noqa: PLC0415 (late: the serving process starts without scipy)
+    load("scipy.special")
+    from scipy.special import chdtri, fdtri  # noqa: PLC0415 (late: the serving process starts without scipy)
 
     count = len(pairs)
     between = variance([(up.mean + down.mean) / 2 for up, down in pairs])
@@ -166,18 +169,18 @@ def _paraphrase(pairs: Sequence[tuple[_Row, _Row]], rest: float, rest_df: int, *
         shares = [(1 / len(up.scores) + 1 / len(down.scores)) / 4 for up, down in pairs]
         error, error_df = rest * fmean(shares), rest_df
     tail = (1 - LEVEL) / 2
-    low = (count - 1) * (between - f.ppf(1 - tail, count - 1, error_df) * error) / chi2.ppf(1 - tail, count - 1)
-    high = (count - 1) * (between - f.ppf(tail, count - 1, error_df) * error) / chi2.ppf(tail, count - 1)
+    # chdtri takes the upper tail, fdtri the lower one
+    low = (count - 1) * (between - fdtri(count - 1, error_df, 1 - tail) * error) / chdtri(count - 1, tail)
+    high = (count - 1) * (between - fdtri(count - 1, error_df, tail) * error) / chdtri(count - 1, 1 - tail)
     return Component(value=max(0.0, between - error), low=max(0.0, float(low)), high=max(0.0, float(high)))
 
 
 def _residual(rest: float, df: int) -> Component:
-    from scipy.stats import chi2  # noqa: PLC0415 (late: the serving process starts without scipy)
+    load("scipy.special")
+    from scipy.special import chdtri  # noqa: PLC0415 (late: the serving process starts without scipy)
 
     tail = (1 - LEVEL) / 2
-    return Component(
-        value=rest, low=float(df * rest / chi2.ppf(1 - tail, df)), high=float(df * rest / chi2.ppf(tail, df))
-    )
+    return Component(value=rest, low=float(df * rest / chdtri(df, tail)), high=float(df * rest / chdtri(df, 1 - tail)))
 
 
 LEANS = {

@@ -25,6 +25,7 @@ def main() -> None:
         began = time.perf_counter()
         for row in import_module(f"benchmarks.{name}").rows():
             table.add_row(*row)
+            console.log(": ".join(row[:2]))  # a long one that is cut off has told what it found
         console.log(f"{name}: {time.perf_counter() - began:.0f} s; {_load()}")
     console.print(table)
 

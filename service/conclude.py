@@ -14,7 +14,6 @@ from baselines.serialize import comparison_to_json, story_to_json
 from baselines.types import Verdict
 from baselines.wording import wording
 from probes import registry
-from probes.loading import load
 from probes.measure import measure
 from probes.types import Answer, Measurement, Plan, Problem, Reason
 from service import attributing, basis, grounds, instrument, own_baseline, totals
@@ -32,8 +31,6 @@ from service.storage.schema import BaselineRow, EndpointRow, MeasurementRow, Run
 from service.work import UNGRADED, awaits_judge, given_up
 
 log = logger()
-STATISTICS = ("scipy.stats", "scipy.optimize")
-"""What comparisons need: loaded before the first one, which takes seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +129,7 @@ class Conclusion:
         found = found.without_judge(outcome.judge_problem)
         assessment = attribution = None
         if scored and not outcome.cancelled:
-            await asyncio.to_thread(load, *STATISTICS)
+            # in a thread: the comparison may have to load scipy, which takes seconds
             assessment = await asyncio.to_thread(
                 basis.draw, found.basis, answers, found.profiles, found.own, found.items
             )

@@ -1,5 +1,6 @@
 # mypy: ignore-errors
-# ruff: noqa: A004, ANN (names and types of Inspect AI, which is not installed here)
+# ruff: noqa: A004, ANN001, ANN201, ANN202
+# names and types are those of Inspect AI, which is not installed here
 """The harm benchmark as Inspect AI runs it: JSON in on stdin, JSON out. Never imported by us; see inspect_ai.py.
 
 Python of Inspect's own environment. One task: a sample for each prompt, `epochs` replies to each, its `generate`

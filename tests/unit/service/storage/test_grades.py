@@ -82,6 +82,6 @@ async def test_a_database_that_is_gone_knows_no_grades_until_it_is_back(tmp_path
         grades = DatabaseGrades(database, lambda: NOW)
         file = tmp_path / "selfwatch.db"
         file.rename(tmp_path / "away.db")
-        assert await asyncio.gather(grades.get("k0"), grades.get("k1")) == [None, None]
+        assert list(await asyncio.gather(grades.get("k0"), grades.get("k1"))) == [None, None]
         (tmp_path / "away.db").rename(file)
         assert await grades.get("k1") == 2

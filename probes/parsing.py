@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
+from probes.loading import load
 from probes.types import (
     ChoiceScoring,
     JudgeScoring,
@@ -276,8 +277,14 @@ def _classify(text: str) -> tuple[str, float]:
     return str(code), float(confidence)
 
 
+def prepare() -> None:
+    """Load what tells languages apart, now: it takes a second, in which nobody else should have to wait."""
+    _identifier()
+
+
 @cache
 def _identifier() -> Any:
+    load("py3langid.langid")
     from py3langid import langid  # noqa: PLC0415 (loads a model: a second, when first needed)
 
     found = langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)

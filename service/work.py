@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from probes import registry
+from probes import parsing, registry
 from probes.types import Answer, Ask, Item, Plan, Reason, Sampling, Unscored
 from service.questions import questions
 from service.storage.schema import EndpointRow, RunRow
@@ -26,7 +26,8 @@ class Work:
 
 def work_of(run: RunRow, endpoint: EndpointRow, plan: Plan, stored: Sequence[Answer], *, judged: bool) -> Work:
     """Without a judge (`judged`), questions that need one are not asked: nobody should pay for answers that cannot
-    count. What is answered, or made needless by an answer to the same item, is not asked again."""
+    count. What is answered, or made needless by an answer to the same item, is not asked again. Call it in a thread:
+    what scoring needs is loaded, too."""
     answered = {answer.key for answer in stored}
     settled = {answer.item_id for answer in stored if answer.saved}
     asks = [
@@ -34,6 +35,8 @@ def work_of(run: RunRow, endpoint: EndpointRow, plan: Plan, stored: Sequence[Ans
         for ask in questions(plan, seed=run.seed, focus=run.focus)
         if ask.key not in answered and ask.item.id not in settled and (judged or not needs_judge(ask.item.probe))
     ]
+    if any(ask.item.scoring.kind == "language" for ask in asks):
+        parsing.prepare()
     items = registry.items_by_id()
     return Work(
         run=run,

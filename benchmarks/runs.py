@@ -1,39 +1,20 @@
-"""Whole runs over real sockets: questions a second, and the CPU that one question costs."""
+"""Whole runs in this process over simulated models in another: for what is measured of their traces."""
 
 import asyncio
-import resource
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from probes import registry
-from service import log, wiring
-from service.api.endpoints import register
 from service.demo.processes import free_port
-from service.registration import EndpointIn
 from service.scheduler import new_run
 from service.services import Services
-from service.settings import load
 from service.storage import runs as store
 from service.storage.endpoints import by_name
 from service.storage.runs import FINISHED
 from service.storage.schema import RunRow
-
-CONCURRENCY = (8, 64)
-QUESTIONS = {
-    "bench": {
-        "probes": {
-            "self_assessment": {"questions": 60},
-            "intentions": {"questions": 60},
-            "harm": {"questions": "all"},
-        }
-    }
-}
 
 
 @contextmanager
@@ -55,33 +36,6 @@ def simulator() -> Iterator[str]:
         process.wait()
 
 
-async def rows() -> list[tuple[str, str, str]]:
-    log.configure("error", "console")
-    registry.items_by_id()
-    with simulator() as url, TemporaryDirectory() as folder:
-        return [await _run(url, Path(folder) / str(concurrency), concurrency) for concurrency in CONCURRENCY]
-
-
-async def _run(url: str, folder: Path, concurrency: int) -> tuple[str, str, str]:
-    settings = load(
-        None, data_dir=folder, judge_base_url=url, judge_model="simulated/judge", plans=QUESTIONS, log_level="error",
-        notifiers={},
-    )  # fmt: skip
-    async with wiring.running(settings) as services:
-        body = {
-            "name": "bench", "base_url": url, "model": "simulated/base", "schedules": {},
-            "limits": {"concurrency": concurrency},
-        }  # fmt: skip
-        await register(services, EndpointIn.model_validate(body))
-        await once(services)  # imports, connections
-        cpu, began = _cpu(), time.perf_counter()
-        row = await once(services)
-        took, spent = time.perf_counter() - began, _cpu() - cpu
-    calls = row.requests
-    detail = f"{calls} calls (answers and grades) in {took:.1f} s, {spent / calls * 1000:.2f} ms CPU a call, stored"
-    return f"a run, {concurrency} at once", f"{calls / took:.0f} calls/s", detail
-
-
 async def once(services: Services, plan_name: str = "bench") -> RunRow:
     """A run of the endpoint `bench`, from queue to verdict."""
     now = services.clock()
@@ -97,8 +51,3 @@ async def once(services: Services, plan_name: str = "bench") -> RunRow:
         if found.state in FINISHED:
             return found
         await asyncio.sleep(0.02)
-
-
-def _cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime

@@ -122,8 +122,6 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
             judge_note=f"{NO_JUDGE.detail}; {NO_JUDGE.remedy}" if isinstance(judging, JudgeUnavailable) else None,
         )  # fmt: skip
         await _register_declared(settings, services)
-        lag.start()
-        stack.push_async_callback(lag.stop)
         await metrics.start()
         stack.push_async_callback(metrics.stop)
         await _start_dispatcher(DatabaseOutbox(database, metrics.changed), notifiers, stack)
@@ -132,13 +130,17 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         await progress.start()
         stack.push_async_callback(progress.stop)
         stack.callback(events.close)
-        workers.start()
-        stack.push_async_callback(workers.stop)
-        scheduler.start()
-        stack.push_async_callback(scheduler.stop)
+        _start(stack, lag, workers, scheduler)
         log.info("selfwatch is up", action="started", url=settings.url)
         yield services
         log.info("selfwatch stops", action="stopping")
+
+
+def _start(stack: AsyncExitStack, *parts: LoopLag | Workers | Scheduler) -> None:
+    """In this order; they are stopped in reverse."""
+    for part in parts:
+        part.start()
+        stack.push_async_callback(part.stop)
 
 
 async def _refuse_open_bind(settings: Settings, database: Database) -> None:

@@ -55,10 +55,7 @@ def measured(service: Service, url: str) -> tuple[Measured, str, Lateness]:
         raise RuntimeError(f"run {run['state']}, {run.get('reason')}: {counts}; each should be {CALLS}")
     calls = sum(asked[role] for role in stub.ROLES)
     figures = Measured(wall_s=wall_s, cpu_s=used.cpu_s - cpu_s, peak_mb=used.peak_mb, calls=calls)
-    note = (
-        f"{CALLS} asked, judged, stored, scored: the stub counts the same; {asked['anchors']} anchors; "
-        f"loaded: {', '.join(service.loaded)}"
-    )
+    note = f"{CALLS} asked, judged, stored, scored: the stub counts the same; {asked['anchors']} anchors"
     return figures, note, Lateness.between(metrics, service.metrics())
 
 

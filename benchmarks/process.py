@@ -21,8 +21,6 @@ POLL_S = 0.25
 READY_S = 60.0
 STOP_S = 30.0
 TICKS = os.sysconf("SC_CLK_TCK")
-BIG = ("openai", "scipy", "numpy")
-"""Packages that are to be loaded when first needed."""
 FINISHED = ("succeeded", "partial", "failed", "cancelled")
 
 
@@ -70,14 +68,6 @@ class Service:
     @property
     def usage(self) -> Usage:
         return usage(self.process.pid)
-
-    @property
-    def loaded(self) -> list[str]:
-        """Those of BIG that the process has loaded, by the compiled code that it has mapped."""
-        maps = Path(f"/proc/{self.process.pid}/maps").read_text()
-        # of openai nothing is compiled but a dependency that nothing else here needs
-        marks = {"openai": "/jiter/", "scipy": "/scipy/", "numpy": "/numpy/"}
-        return [name for name in BIG if marks[name] in maps]
 
     def get(self, path: str) -> Any:
         with urllib.request.urlopen(self.url + path, timeout=60) as response:

@@ -33,6 +33,8 @@ class Reason(StrEnum):
     BUDGET_EXHAUSTED = "budget_exhausted"
     # the reply came and is stored; the judge has yet to grade it
     JUDGE_PENDING = "judge_pending"
+    # nobody can be reached: the network is down on our side
+    OFFLINE = "offline"
     # the judge did not reply
     JUDGE_DOWN = "judge_down"
     # the judge replies, and no longer grades as it should

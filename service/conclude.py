@@ -1,6 +1,7 @@
 """The end of a run: measurements, comparison, verdict, evidence, alert flips and their outbox, in one transaction."""
 
 import asyncio
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,11 +20,12 @@ from probes.types import Answer, Measurement, Plan, Problem, Reason
 from service import attributing, basis, grounds, instrument, own_baseline, totals
 from service.alerting import Alerting, facts_of
 from service.basis import Basis
+from service.connectivity import Connectivity
 from service.escalation import Escalation, Finished
 from service.false_alarms import FalseAlarms
 from service.log import logger
 from service.outcome import Outcome
-from service.storage import endpoints as endpoint_store
+from service.probing import after_run
 from service.storage import results
 from service.storage import runs as run_store
 from service.storage.engine import Database
@@ -64,7 +66,10 @@ class Conclusion:
         escalation: Escalation,
         auto_baseline_runs: int,
         clock: Callable[[], datetime],
+        connectivity: Connectivity | None = None,
     ) -> None:
+        self._connectivity = connectivity
+        self._rng = random.Random()
         self._database = database
         self._plans = plans
         self._alerting = alerting
@@ -95,6 +100,8 @@ class Conclusion:
             "run finished", action="run_finished", run=run.id, endpoint=material.endpoint.name, state=material.state,
             verdict=row.verdict, reason=row.reason,
         )  # fmt: skip
+        if self._connectivity is not None:
+            await self._connectivity.settle(material.endpoint.id)
         await self._offer_baseline(material, row)
         if material.assessment is not None and material.state != "cancelled":
             await self._escalation.after(
@@ -125,6 +132,8 @@ class Conclusion:
             found = await grounds.read(session, run, endpoint, self._plans.get(run.plan), self._false_alarms)
         answers = [given_up(answer) for answer in stored]
         outcome = _with_empty_replies(outcome, answers)
+        if self._connectivity is not None:
+            outcome = await self._connectivity.explain(endpoint, run.id, outcome)
         scored = sum(answer.score is not None for answer in answers)
         found = found.without_judge(outcome.judge_problem)
         assessment = attribution = None
@@ -177,9 +186,11 @@ class Conclusion:
         endpoint_id = material.endpoint.id
         if material.state == "cancelled":
             return
-        blamed = material.outcome.problem
-        if blamed is None or blamed.reason is not Reason.BUDGET_EXHAUSTED:  # our own limit says nothing of its health
-            await endpoint_store.set_health(session, endpoint_id, blamed, now)
+        scored = any(answer.score is not None for answer in material.answers)
+        await after_run(
+            session, endpoint_id, material.outcome.problem, asked=bool(material.answers), scored=scored, now=now,
+            rng=self._rng,
+        )  # fmt: skip
         values: dict[str, object] = {"verdict": row.verdict, "because": row.because, "verdict_run": row.id}
         if material.assessment is not None:
             values["story"] = story_to_json(material.assessment.story)

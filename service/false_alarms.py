@@ -113,5 +113,5 @@ def interval(spec: str) -> timedelta:
     first = at = schedule.first(datetime.now(UTC))
     runs = 14  # two weeks of a daily one
     for _ in range(runs):
-        at = schedule.after(at, at)
+        at = schedule.follow(at)
     return (at - first) / runs

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from baselines.assess import landmarks
 from baselines.profiles import published
 from baselines.types import Verdict
 from probes.moral_self_assessment.probe import CENTRE
+from service import slot_metrics
 from service.false_alarms import COUNTER
 from service.log import logger
 from service.storage import endpoints as endpoint_store
@@ -112,6 +113,7 @@ class SnapshotCollector(Collector):
     def __init__(self) -> None:
         self.snapshot = Snapshot()
         self.database_up = True
+        self.offline_since: Callable[[], object] = lambda: None
 
     def collect(self) -> Iterable[Metric]:
         yield from _scores(self.snapshot)
@@ -119,6 +121,8 @@ class SnapshotCollector(Collector):
         yield from _states(self.snapshot)
         yield from _totals(self.snapshot)
         yield from _false_alarms(self.snapshot)
+        yield from slot_metrics.families((one.name, one.counters) for one in self.snapshot.endpoints)
+        yield slot_metrics.offline(self.offline_since())
         queue = GaugeMetricFamily("selfwatch_queue_depth", "Runs that wait for a worker.")
         queue.add_metric([], self.snapshot.queued)
         yield queue
@@ -299,6 +303,10 @@ class Metrics:
 
     def changed(self) -> None:
         self._old.set()
+
+    def offline(self, since: Callable[[], object]) -> None:
+        """Tell whether we are offline from `since`, which gives None while we are not."""
+        self._collector.offline_since = since
 
     async def start(self) -> None:
         await self.refresh()

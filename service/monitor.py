@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -59,7 +59,9 @@ class Monitor:
         false_alarms: FalseAlarms,
         changed: Callable[[], None],
         gates: Gates,
+        first_look: Callable[[EndpointRow], Awaitable[None]],
     ) -> None:
+        self._first_look = first_look
         self._database = database
         self._settings = settings
         self._plans = plans
@@ -142,6 +144,7 @@ class Monitor:
         )
         budget = Budget(limit=endpoint.limits.get("tokens_per_day"), spent=spent)
         try:
+            await self._first_look(endpoint)
             runner = await self._runner(work, budget)
         except CallError as error:
             return Outcome(problem=error.problem)

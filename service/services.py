@@ -8,6 +8,7 @@ from fastapi import Request
 
 from probes.types import Plan
 from service.clients import Clients
+from service.connectivity import Connectivity
 from service.events import Events
 from service.false_alarms import FalseAlarms
 from service.gates import Gates
@@ -39,6 +40,7 @@ class Services:
     events: Events
     progress: Progress
     judge_note: str | None
+    connectivity: Connectivity
 
 
 def services_of(request: Request) -> Services:

@@ -4,6 +4,7 @@ import ipaddress
 import os
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -17,6 +18,17 @@ SECRET_SETTINGS = ("judge_api_key", "second_judge_api_key", "secret_key", "datab
 
 class ConfigError(Exception):
     """A setting is wrong. The text names the file, the path in it, the value and the remedy."""
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """The parts of `host:port` or `[ipv6]:port`. Raises ValueError naming the address."""
+    try:
+        parts = urlsplit(f"//{address}")
+        if parts.hostname and parts.port and address == parts.netloc and parts.username is None:
+            return parts.hostname, parts.port
+    except ValueError:
+        pass
+    raise ValueError(f"{address!r} is not an address with a port; write it like example.com:443")
 
 
 class Price(BaseModel):
@@ -107,6 +119,9 @@ class Settings(BaseSettings):
     second_judge_model: str = "gpt-4.1"
     second_judge_api_key: SecretStr | None = None
     outbound_allow: Annotated[list[str], NoDecode] = []
+    connectivity_check: Annotated[list[str], NoDecode] = Field(
+        default=[], description="host:port addresses that tell whether we are online; none: hosts that answered lately"
+    )
     workers: int = Field(default=8, ge=1, le=256, description="runs at once, beside those that wait for slow servers")
     call_deadline_s: float = Field(default=60.0, gt=0, le=3600)
     run_deadline_s: float = Field(default=7200.0, gt=0)
@@ -140,6 +155,14 @@ class Settings(BaseSettings):
             except ValueError:
                 raise ValueError(f"{network!r} is not a network; write it like 10.0.0.0/8") from None
         return networks
+
+    @field_validator("connectivity_check", mode="before")
+    @classmethod
+    def _addresses(cls, value: Any) -> Any:
+        found = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        for address in found or []:
+            host_and_port(str(address))
+        return found
 
     @classmethod
     def settings_customise_sources(

@@ -1,7 +1,7 @@
 """Running totals behind the Prometheus counters and histograms, kept in the database."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.dialects.sqlite import insert
@@ -65,3 +65,15 @@ async def _set(session: AsyncSession, endpoint_id: int, key: tuple[str, str, str
 def _row(endpoint_id: int, key: tuple[str, str, str], value: float) -> dict[str, object]:
     name, label, label2 = key
     return {"endpoint_id": endpoint_id, "name": name, "label": label, "label2": label2, "value": value}
+
+
+async def count_slots(
+    session: AsyncSession,
+    counts: Mapping[tuple[int, str, str, str], int],
+    late: Mapping[tuple[int, str], float] | None = None,
+) -> None:
+    """Add slots that ended, by (endpoint id, plan, state, reason), and keep the newest lateness (s) of each plan."""
+    for (endpoint_id, plan, state, reason), many in counts.items():
+        await _add(session, endpoint_id, {("slots", plan, f"{state}/{reason}"): float(many)})
+    for (endpoint_id, plan), seconds in (late or {}).items():
+        await _set(session, endpoint_id, ("slot_lateness", plan, ""), seconds)

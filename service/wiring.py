@@ -1,6 +1,7 @@
 """The composition root: builds every part from the settings, starts them in order, stops them in reverse."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from service.api.endpoints import register
 from service.api.problems import ProblemError
 from service.clients import Clients
 from service.conclude import Conclusion
+from service.connectivity import Connectivity, Target
 from service.escalation import Escalation
 from service.events import Events
 from service.false_alarms import FalseAlarms
@@ -37,18 +39,20 @@ from service.metrics import Metrics
 from service.monitor import Monitor
 from service.outbound import GuardedConnector, OutboundPolicy
 from service.plans import plans_of
+from service.probing import Probing
 from service.progress import Progress
 from service.queue import Workers
 from service.registration import check_base_url
 from service.retention import Retention
 from service.scheduler import Scheduler
 from service.services import Services
-from service.settings import ConfigError, Settings
+from service.settings import ConfigError, Settings, host_and_port
 from service.storage import migrate
 from service.storage.endpoints import by_name
 from service.storage.engine import Database
 from service.storage.grades import DatabaseGrades
 from service.storage.outbox import DatabaseOutbox
+from service.tcp import connects
 from service.vault import open_vault
 
 log = logger()
@@ -100,6 +104,13 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         )  # fmt: skip
         clients = Clients(transport, vault)
         gates = Gates()
+        connectivity = _connectivity(settings, policy, database, clock, changed)
+        stack.push_async_callback(connectivity.stop)
+        metrics.offline(connectivity.offline_since)
+        probing = Probing(
+            database=database, clients=clients, connectivity=connectivity, deadline_s=settings.call_deadline_s,
+            clock=clock, changed=changed,
+        )  # fmt: skip
 
         def queued() -> None:
             workers.wake()
@@ -109,17 +120,21 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
             database=database, settings=settings, plans=plans, clients=clients, judging=judging,
             conclusion=Conclusion(
                 database=database, plans=plans, alerting=alerting, clock=clock, false_alarms=false_alarms,
-                escalation=escalation, auto_baseline_runs=settings.auto_baseline_runs,
+                escalation=escalation, auto_baseline_runs=settings.auto_baseline_runs, connectivity=connectivity,
             ),
-            false_alarms=false_alarms, changed=changed, gates=gates,
+            false_alarms=false_alarms, changed=changed, gates=gates, first_look=probing.first_look,
         )  # fmt: skip
         workers = Workers(database=database, monitor=monitor, count=settings.workers, clock=clock)
-        scheduler = Scheduler(database=database, plans=plans, queued=workers.wake, clock=clock)
+        scheduler = Scheduler(
+            database=database, plans=plans, queued=workers.wake, clock=clock, offline=connectivity.concerns,
+            changed=changed,
+        )  # fmt: skip
         services = Services(
             settings=settings, database=database, plans=plans, vault=vault, metrics=metrics, clients=clients,
             wake=workers.wake, look=monitor.look, drain=drain, gates=gates, changed=changed,
             clock=clock, false_alarms=false_alarms, events=events, progress=progress,
             judge_note=f"{NO_JUDGE.detail}; {NO_JUDGE.remedy}" if isinstance(judging, JudgeUnavailable) else None,
+            connectivity=connectivity,
         )  # fmt: skip
         await _register_declared(settings, services)
         await metrics.start()
@@ -130,17 +145,41 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         await progress.start()
         stack.push_async_callback(progress.stop)
         stack.callback(events.close)
-        _start(stack, lag, workers, scheduler)
+        _start(stack, lag, workers, scheduler, probing)
         log.info("selfwatch is up", action="started", url=settings.url)
         yield services
         log.info("selfwatch stops", action="stopping")
 
 
-def _start(stack: AsyncExitStack, *parts: LoopLag | Workers | Scheduler) -> None:
+def _start(stack: AsyncExitStack, *parts: LoopLag | Workers | Scheduler | Probing) -> None:
     """In this order; they are stopped in reverse."""
     for part in parts:
         part.start()
         stack.push_async_callback(part.stop)
+
+
+def _connectivity(
+    settings: Settings,
+    policy: OutboundPolicy,
+    database: Database,
+    clock: Callable[[], datetime],
+    changed: Callable[[], None],
+) -> Connectivity:
+    """Raises ConfigError for an address of the check that the outbound policy would never let us reach."""
+    named = [Target(host=host, port=port) for host, port in map(host_and_port, settings.connectivity_check)]
+    for target in named:
+        with contextlib.suppress(ValueError):  # a name: it is checked when it is looked up
+            if not policy.permits(target.host):
+                raise ConfigError(
+                    f"SELFWATCH_CONNECTIVITY_CHECK={target}: the outbound policy does not allow this address; "
+                    f"start with SELFWATCH_OUTBOUND_ALLOW={target.host}"
+                )
+    judges = [url for url in (settings.judge_base_url, settings.second_judge_base_url) if url]
+
+    async def reach(target: Target) -> bool | None:
+        return await connects(target.host, target.port, policy)
+
+    return Connectivity(database=database, reach=reach, clock=clock, changed=changed, named=named, judges=judges)
 
 
 async def _refuse_open_bind(settings: Settings, database: Database) -> None:

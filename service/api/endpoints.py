@@ -17,12 +17,15 @@ from service.api import present
 from service.api.access import requires
 from service.api.models import BaselineIn
 from service.api.problems import ProblemError, not_found
+from service.circuit import CLOSED
 from service.keys import stored_form
 from service.reach import reach
 from service.registration import EndpointFields, EndpointIn, EndpointPatch
 from service.services import Services, services_of
 from service.storage import endpoints as store
+from service.storage import health as health_store
 from service.storage import runs as run_store
+from service.storage import slots as slot_store
 from service.storage.runs import FINISHED
 from service.storage.schema import BaselineRow, EndpointRow, RunRow
 
@@ -123,6 +126,9 @@ async def change(name: str, body: EndpointPatch, request: Request) -> dict[str, 
             setattr(row, field, getattr(row, field) | getattr(body, field).model_dump(exclude_unset=True))
         if given & set(KEY_FIELDS):
             row.key_kind, row.key_value = stored_form(body, services.vault)
+        if given & {"base_url", "model", *KEY_FIELDS}:
+            health_store.forget(row)
+            await slot_store.catch_up(session, row.id, services.clock())
         if "schedules" in given:
             await store.set_schedules(session, row.id, body.schedules, services.clock())
     if given & {"base_url", "model"}:
@@ -168,6 +174,8 @@ async def check(name: str, request: Request) -> dict[str, Any]:
     found = await reach(services.database, services.clients, row, services.settings.call_deadline_s)
     async with services.database.write() as session:
         await store.set_health(session, row.id, found if isinstance(found, Problem) else None, services.clock())
+        if not isinstance(found, Problem):
+            await health_store.save_circuit(session, row.id, CLOSED)
     services.changed()
     if isinstance(found, Problem):
         return {"ok": False, "problem": {"reason": found.reason, "detail": found.detail, "remedy": found.remedy}}

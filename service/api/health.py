@@ -21,7 +21,11 @@ async def livez() -> dict[str, str]:
 async def readyz(request: Request, response: Response) -> dict[str, Any]:
     """Each thing we depend on, by name. 503 when one that we cannot work without fails."""
     services = services_of(request)
-    checks = {"database": services.database.trouble or "ok", "judge": services.judge_note or "ok"}
+    checks = {
+        "database": services.database.trouble or "ok",
+        "judge": services.judge_note or "ok",
+        "network": services.connectivity.describe(),
+    }
     try:
         async with services.database.read() as session:
             await session.execute(text("SELECT 1"))

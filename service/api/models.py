@@ -17,6 +17,15 @@ class BaselineIn(Strict):
     runs: list[str] = Field(min_length=1, max_length=100)
 
 
+class SlotsQuery(Strict):
+    """Filters of the slots; `cursor` is the `next` of the page before."""
+
+    plan: Slug | None = None
+    state: Literal["waiting", "ran", "late", "skipped"] | None = None
+    cursor: int | None = Field(default=None, ge=0)
+    limit: int = Field(default=50, ge=1, le=500)
+
+
 class RunsQuery(Strict):
     """Filters of the run list; `cursor` is the `next` of the page before."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from probes.moral_self_assessment.probe import CENTRE
 from probes.moral_self_assessment.probe import NAME as MORAL
 from probes.types import ChoiceScoring, Item, JudgeScoring, LanguageScoring, NumberScoring, Reason
-from service.storage.schema import AlertRow, AnswerRow, EndpointRow, MeasurementRow, RunRow, ScheduleRow
+from service.storage.schema import AlertRow, AnswerRow, EndpointRow, MeasurementRow, RunRow, ScheduleRow, SlotRow
 
 REPLIED = frozenset(
     (Reason.REFUSED, Reason.UNPARSEABLE, Reason.TRUNCATED, Reason.FILTERED, Reason.JUDGE_UNSCORED, Reason.JUDGE_DOWN,
@@ -44,6 +44,8 @@ def endpoint(
             "detail": row.health_detail,
             "remedy": row.health_remedy,
             "at": time(row.health_at),
+            "failures": row.failures,
+            "next_probe": time(row.next_probe),
         },
         "verdict": row.verdict,
         "because": row.because,
@@ -182,6 +184,20 @@ def item(found: Item) -> dict[str, Any]:
         "variant": found.variant or None,
         "messages": [{"role": m.role, "content": m.content} for m in found.messages],
         "scoring": _scoring(found.scoring),
+    }
+
+
+def slot(row: SlotRow) -> dict[str, Any]:
+    return {
+        "plan": row.plan,
+        "due": time(row.due),
+        "until": time(row.until),
+        "count": row.count,
+        "state": row.state,
+        "reason": row.reason,
+        "late_s": row.late_s,
+        "run": row.run_id,
+        "era": row.era,
     }
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from probes.types import Problem
 from service.schedules import parse_schedule
 from service.storage.schema import EndpointRow, RunRow, ScheduleRow
+from service.storage.slots import next_era
 
 ACTIVE = ("queued", "running")
 
@@ -40,7 +41,8 @@ async def set_schedules(session: AsyncSession, endpoint_id: int, specs: dict[str
     for plan, spec in specs.items():
         if plan not in kept or kept[plan].spec != spec:
             first = parse_schedule(spec).first(now)
-            session.add(ScheduleRow(endpoint_id=endpoint_id, plan=plan, spec=spec, next_due=first))
+            era = await next_era(session, endpoint_id, plan)
+            session.add(ScheduleRow(endpoint_id=endpoint_id, plan=plan, spec=spec, next_due=first, era=era))
 
 
 async def remove(session: AsyncSession, endpoint_id: int) -> None:

@@ -84,6 +84,9 @@ class EndpointRow(Base):
     because: Mapped[str | None] = mapped_column(Text)
     verdict_run: Mapped[str | None]
     story: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    failures: Mapped[int] = mapped_column(default=0, server_default="0")  # failed runs in a row
+    probes: Mapped[int] = mapped_column(default=0, server_default="0")  # failed probes since the circuit opened
+    next_probe: Mapped[datetime | None]  # set exactly while the circuit is open
     created_at: Mapped[datetime]
 
 
@@ -96,6 +99,30 @@ class ScheduleRow(Base):
     plan: Mapped[str]
     spec: Mapped[str]
     next_due: Mapped[datetime] = mapped_column(index=True)
+    era: Mapped[int] = mapped_column(default=0, server_default="0")  # how often it was anchored anew
+    slot_id: Mapped[int | None]  # its newest slot
+
+
+class SlotRow(Base):
+    """What became of the slots of a schedule: one row a slot, or one for a stretch skipped for one reason."""
+
+    __tablename__ = "slots"
+    __table_args__ = (
+        UniqueConstraint("endpoint_id", "plan", "era", "due"),
+        Index("ix_slots_state", "state"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    endpoint_id: Mapped[int] = mapped_column(ForeignKey("endpoints.id", ondelete="CASCADE"), index=True)
+    plan: Mapped[str]
+    era: Mapped[int]
+    due: Mapped[datetime]
+    until: Mapped[datetime]
+    count: Mapped[int]
+    state: Mapped[str]  # waiting | ran | late | skipped
+    reason: Mapped[str | None]
+    late_s: Mapped[float | None]
+    run_id: Mapped[str | None] = mapped_column(String(32))
 
 
 WITH_REPLIES = "retention IS NULL OR retention = 'removing_replies'"

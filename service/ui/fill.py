@@ -17,6 +17,7 @@ from probes.types import Cell, Measurement
 from service import own_baseline
 from service.storage import endpoints as endpoint_store
 from service.storage import results
+from service.storage import slots as slot_store
 from service.storage.schema import AlertRow, BaselineRow, EndpointRow, MeasurementRow, RunRow, ScheduleRow
 from service.ui import views
 
@@ -229,6 +230,17 @@ def _wording(cell: Mapping[str, Any]) -> views.WordingRow:
         bias=cell["bias"]["value"], low=cell["bias"]["low"], high=cell["bias"]["high"],
         paraphrase=sqrt(cell["paraphrase"]["value"]), residual=sqrt(residual["value"]) if residual else None,
         inconsistent=cell["inconsistent"], text=cell["text"],
+    )  # fmt: skip
+
+
+async def slots(session: AsyncSession, endpoint_id: int, limit: int = 10) -> tuple[views.SlotView, ...]:
+    """What became of the newest slots."""
+    return tuple(
+        views.SlotView(
+            plan=row.plan, due=row.due, until=row.until, count=row.count, state=row.state, reason=row.reason,
+            late_s=row.late_s, run_id=row.run_id,
+        )
+        for row in await slot_store.newest_first(session, endpoint_id, limit=limit)
     )  # fmt: skip
 
 

@@ -64,6 +64,7 @@ async def _fleet(session: AsyncSession, services: Services, number: int, *, live
         page=number,
         pages=pages,
         base_url=services.settings.url,
+        offline_since=services.connectivity.offline_since(),
     )
 
 
@@ -110,6 +111,8 @@ async def _endpoint(session: AsyncSession, services: Services, row: EndpointRow,
         baseline=fill.baseline_view(baseline),
         instrument=await fill.newest_instrument(session, row.id),
         base_url=services.settings.url,
+        slots=await fill.slots(session, row.id),
+        next_probe=row.next_probe,
     )  # fmt: skip
 
 

@@ -113,6 +113,7 @@ class FleetPage(Page):
     page: int = 1
     pages: int = 1
     base_url: str = "http://127.0.0.1:8321"
+    offline_since: datetime | None = None
 
     @property
     def ordered(self) -> Sequence[EndpointRow]:
@@ -137,6 +138,20 @@ class FleetPage(Page):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SlotView:
+    """What became of one slot of a schedule, or of `count` in a row from `due` to `until`."""
+
+    plan: str
+    due: datetime
+    until: datetime
+    count: int
+    state: str
+    reason: str | None = None
+    late_s: float | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class EndpointPage(Page):
     """One endpoint. `measurements`: the newest of each cell; `reference`: the same cells of what it is compared with,
     whose name is `reference_name`."""
@@ -152,6 +167,8 @@ class EndpointPage(Page):
     baseline: BaselineView | None = None
     instrument: InstrumentView = field(default_factory=InstrumentView)
     base_url: str = "http://127.0.0.1:8321"
+    slots: tuple[SlotView, ...] = ()
+    next_probe: datetime | None = None
 
     @property
     def location(self) -> str:

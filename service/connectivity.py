@@ -1,0 +1,266 @@
+"""Is it me? Before many endpoints are blamed at once, we look whether we can reach anybody.
+
+The rule stands in docs/scheduling.md: two endpoints on different hosts fail on the network close together, nothing has
+succeeded since, and none of the addresses tried can be reached: then we are offline, and no endpoint is blamed.
+"""
+
+import asyncio
+import ipaddress
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from sqlalchemy import select, update
+
+from probes.types import Problem, Reason
+from service.log import logger
+from service.outcome import Outcome
+from service.storage import health as health_store
+from service.storage import slots as slot_store
+from service.storage.engine import Database
+from service.storage.health import Health, health_of
+from service.storage.schema import EndpointRow, RunRow
+from service.uninterrupted import uninterrupted
+
+NETWORK: frozenset[Reason] = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT})
+ANSWERED: frozenset[Reason] = frozenset(
+    {
+        Reason.UNKNOWN_MODEL, Reason.NOT_OPENAI_COMPATIBLE, Reason.RATE_LIMITED, Reason.QUOTA_EXHAUSTED,
+        Reason.SERVER_ERROR, Reason.EMPTY,
+    }
+)  # fmt: skip
+"""Problems that a server has told us of: so we are not offline. Unauthorized is none: a key that cannot be read ends so
+without a call."""
+WINDOW_S = 600.0
+"""Failures within this long are close together."""
+BLAME_HOLDS_S = 30.0
+"""Having reached somebody, we do not look again for this long."""
+FIRST_WAIT_S = 2.0
+LONGEST_WAIT_S = 60.0
+MOST_TARGETS = 8
+OFFLINE = Problem(
+    reason=Reason.OFFLINE,
+    detail="several endpoints failed together and no other address could be reached: selfwatch itself is offline",
+    remedy="check the network of the machine that selfwatch runs on; what was missed runs once when it is back",
+)
+log = logger()
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Target:
+    """An address to open a TCP connection to."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def target_of(url: str) -> Target:
+    """Where `url` (http or https) leads to."""
+    parts = urlsplit(url)
+    return Target(host=parts.hostname or "", port=parts.port or (443 if parts.scheme == "https" else 80))
+
+
+def beyond_this_machine(host: str) -> bool:
+    """Whether reaching `host` says something about the network: loopback proves only itself."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return True
+
+
+@dataclass(kw_only=True)
+class Suspect:
+    """An endpoint that failed on the network: its host, when last (monotonic, s), its runs, its health before."""
+
+    host: str
+    at: float
+    before: Health
+    runs: list[str] = field(default_factory=list)
+
+
+class Connectivity:
+    """Whether we are offline. `reach` opens a TCP connection: True, False, or None when the outbound policy forbids it.
+    `named`: the user's own addresses; without them those that answered lately are tried. `counts` tells which hosts say
+    something about the network; where none does (all on loopback), all do."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        reach: Callable[[Target], Awaitable[bool | None]],
+        clock: Callable[[], datetime],
+        changed: Callable[[], None],
+        named: Sequence[Target] = (),
+        judges: Sequence[str] = (),
+        counts: Callable[[str], bool] = beyond_this_machine,
+        monotonic: Callable[[], float] = time.monotonic,
+        first_wait_s: float = FIRST_WAIT_S,
+    ) -> None:
+        self._database = database
+        self._reach = reach
+        self._clock = clock
+        self._changed = changed
+        self._named = tuple(named)
+        self._judges = tuple(target_of(url) for url in judges)
+        self._counts = counts
+        self._monotonic = monotonic
+        self._first_wait_s = first_wait_s
+        self._suspects: dict[int, Suspect] = {}
+        self._answered: dict[Target, float] = {}
+        self._reached_at = float("-inf")
+        self._since: datetime | None = None
+        self._concerned: frozenset[str] = frozenset()
+        self._targets: tuple[Target, ...] = ()
+        self._lock = asyncio.Lock()
+        self._waiting: asyncio.Task[None] | None = None
+
+    def offline_since(self) -> datetime | None:
+        """Since when we have been offline; None while we are not."""
+        return self._since
+
+    def concerns(self, base_url: str) -> bool:
+        """Whether we are offline and the address is one that needs the network."""
+        return self._since is not None and self._matters(target_of(base_url).host)
+
+    def describe(self) -> str:
+        """For people: `ok`, or since when, and how many addresses are tried."""
+        if self._since is None:
+            return "ok"
+        return f"offline since {self._since:%Y-%m-%d %H:%M:%SZ}: none of {len(self._targets)} addresses can be reached"
+
+    async def explain(self, endpoint: EndpointRow, run_id: str, outcome: Outcome) -> Outcome:
+        """The outcome of a run, told apart from our own failure: `offline` in place of a network problem of ours."""
+        if outcome.cancelled:
+            return outcome
+        await self.seen(endpoint, outcome.problem, run_id)
+        if outcome.problem is None or outcome.problem.reason not in NETWORK or not self.concerns(endpoint.base_url):
+            return outcome
+        judge = outcome.judge_problem
+        moved = judge if judge is not None and judge.reason is Reason.JUDGE_MOVED else None
+        return replace(outcome, problem=OFFLINE, judge_problem=moved)
+
+    async def seen(self, endpoint: EndpointRow, problem: Problem | None, run_id: str | None = None) -> None:
+        """Learn from what became of a call: it was answered, or failed on the network, or tells nothing."""
+        target = target_of(endpoint.base_url)
+        if problem is None or problem.reason in ANSWERED:
+            self._answered[target] = self._monotonic()
+            if self._matters(target.host):
+                self._suspects.clear()
+                await self._back()
+        elif problem.reason in NETWORK:
+            async with self._lock:
+                self._suspect(endpoint, target.host, run_id)
+                if self._since is None:
+                    await self._look()
+
+    async def settle(self, endpoint_id: int) -> None:
+        """After a run has been written: one that was blamed just before we found ourselves offline is forgiven."""
+        if self._since is not None and endpoint_id in self._suspects:
+            await self._forgive([endpoint_id])
+
+    async def stop(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            await asyncio.gather(self._waiting, return_exceptions=True)
+
+    def _suspect(self, endpoint: EndpointRow, host: str, run_id: str | None) -> None:
+        now = self._monotonic()
+        self._suspects = {key: one for key, one in self._suspects.items() if now - one.at <= WINDOW_S}
+        one = self._suspects.setdefault(endpoint.id, Suspect(host=host, at=now, before=health_of(endpoint)))
+        one.at = now
+        if run_id is not None:
+            one.runs.append(run_id)
+
+    def _matters(self, host: str) -> bool:
+        return not self._concerned or host in self._concerned
+
+    async def _look(self) -> None:
+        """Decide whether we are offline, if enough has failed to ask."""
+        async with self._database.read() as session:
+            urls = (await session.scalars(select(EndpointRow.base_url).distinct())).all()
+        hosts = {target_of(url).host for url in urls}
+        self._concerned = frozenset(host for host in hosts if self._counts(host)) or frozenset(hosts)
+        failed = {one.host for one in self._suspects.values() if one.host in self._concerned}
+        needed = 1 if self._named and len(self._concerned) == 1 else 2
+        if len(failed) < needed or self._monotonic() - self._reached_at < BLAME_HOLDS_S:
+            return
+        targets = self._choose([target_of(url) for url in urls])
+        found = await self._try(targets)
+        if any(found.values()):
+            self._reached_at = self._monotonic()
+            log.info("endpoints fail, and others can be reached", action="network_checked", failing=sorted(failed))
+        elif found:
+            await self._go_offline(tuple(found))
+
+    def _choose(self, known: Sequence[Target]) -> list[Target]:
+        """The addresses to try: the user's own; else those that answered lately, newest first; else all we know."""
+        if self._named:
+            return list(self._named)
+        lately = sorted(self._answered, key=lambda target: -self._answered[target])
+        every = dict.fromkeys([*lately, *self._judges, *sorted(known)])
+        hosts = self._concerned | {one.host for one in self._judges if self._counts(one.host)}
+        return [target for target in every if target.host in hosts][:MOST_TARGETS]
+
+    async def _try(self, targets: Sequence[Target]) -> Mapping[Target, bool]:
+        """Which targets can be reached; those that we may not try are left out, since they tell nothing."""
+        found = await asyncio.gather(*(self._reach(target) for target in targets))
+        return {target: got for target, got in zip(targets, found, strict=True) if got is not None}
+
+    async def _go_offline(self, targets: tuple[Target, ...]) -> None:
+        self._since, self._targets = self._clock(), targets
+        log.error("we are offline", action="offline", tried=[str(target) for target in targets])
+        await self._forgive(list(self._suspects))
+        self._changed()
+        self._waiting = asyncio.create_task(self._wait(), name="offline")
+
+    async def _forgive(self, endpoint_ids: Sequence[int]) -> None:
+        """Put the health of endpoints back to what it was before they failed because of us; their runs say so."""
+        await uninterrupted(self._put_back(endpoint_ids))
+
+    async def _put_back(self, endpoint_ids: Sequence[int]) -> None:
+        async with self._database.write() as session:
+            for endpoint_id in endpoint_ids:
+                one = self._suspects.get(endpoint_id)  # gone when somebody has answered meanwhile
+                if one is None or one.host not in self._concerned:
+                    continue
+                await health_store.put_back(session, endpoint_id, one.before)
+                await session.execute(
+                    update(RunRow)
+                    .where(RunRow.id.in_(one.runs), RunRow.reason.in_([str(reason) for reason in NETWORK]))
+                    .values(reason=str(OFFLINE.reason), detail=OFFLINE.detail, remedy=OFFLINE.remedy)
+                )
+
+    async def _wait(self) -> None:
+        """Try again, ever less often, until somebody can be reached."""
+        wait_s, since = self._first_wait_s, self._since
+        while self._since is since is not None:
+            await asyncio.sleep(wait_s * random.uniform(0.75, 1.25))
+            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+            try:
+                if any((await self._try(self._targets)).values()):
+                    await self._back()
+            except Exception:
+                log.exception("cannot come back online", action="offline_failed")
+
+    async def _back(self) -> None:
+        """We can reach somebody: everything that was missed is due, once."""
+        since = self._since
+        if since is None:
+            return
+        await uninterrupted(self._catch_up())
+        self._since, self._reached_at = None, self._monotonic()
+        self._suspects.clear()
+        log.warning("we are online again", action="online", offline_since=since.isoformat())
+        self._changed()
+
+    async def _catch_up(self) -> None:
+        async with self._database.write() as session:
+            await slot_store.catch_up_after_offline(session, self._clock())

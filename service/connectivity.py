@@ -117,7 +117,7 @@ class Connectivity:
         self._answered: dict[Target, float] = {}
         self._reached_at = float("-inf")
         self._since: datetime | None = None
-        self._concerned: frozenset[str] = frozenset()
+        self._all_local = True
         self._targets: tuple[Target, ...] = ()
         self._lock = asyncio.Lock()
         self._waiting: asyncio.Task[None] | None = None
@@ -180,16 +180,16 @@ class Connectivity:
             one.runs.append(run_id)
 
     def _matters(self, host: str) -> bool:
-        return not self._concerned or host in self._concerned
+        return self._all_local or self._counts(host)
 
     async def _look(self) -> None:
         """Decide whether we are offline, if enough has failed to ask."""
         async with self._database.read() as session:
             urls = (await session.scalars(select(EndpointRow.base_url).distinct())).all()
         hosts = {target_of(url).host for url in urls}
-        self._concerned = frozenset(host for host in hosts if self._counts(host)) or frozenset(hosts)
-        failed = {one.host for one in self._suspects.values() if one.host in self._concerned}
-        needed = 1 if self._named and len(self._concerned) == 1 else 2
+        self._all_local = not any(self._counts(host) for host in hosts)
+        failed = {one.host for one in self._suspects.values() if self._matters(one.host)}
+        needed = 1 if self._named and sum(self._matters(host) for host in hosts) == 1 else 2
         if len(failed) < needed or self._monotonic() - self._reached_at < BLAME_HOLDS_S:
             return
         targets = self._choose([target_of(url) for url in urls])
@@ -206,8 +206,7 @@ class Connectivity:
             return list(self._named)
         lately = sorted(self._answered, key=lambda target: -self._answered[target])
         every = dict.fromkeys([*lately, *self._judges, *sorted(known)])
-        hosts = self._concerned | {one.host for one in self._judges if self._counts(one.host)}
-        return [target for target in every if target.host in hosts][:MOST_TARGETS]
+        return [target for target in every if self._matters(target.host)][:MOST_TARGETS]
 
     async def _try(self, targets: Sequence[Target]) -> Mapping[Target, bool]:
         """Which targets can be reached; those that we may not try are left out, since they tell nothing."""
@@ -229,7 +228,7 @@ class Connectivity:
         async with self._database.write() as session:
             for endpoint_id in endpoint_ids:
                 one = self._suspects.get(endpoint_id)  # gone when somebody has answered meanwhile
-                if one is None or one.host not in self._concerned:
+                if one is None or not self._matters(one.host):
                     continue
                 await health_store.put_back(session, endpoint_id, one.before)
                 await session.execute(

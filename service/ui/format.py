@@ -97,6 +97,7 @@ REASONS: Mapping[str, str] = {
     Reason.SERVER_ERROR: "the endpoint fails with a server error",
     Reason.OUTBOUND_DENIED: "the outbound policy does not allow the address",
     Reason.BUDGET_EXHAUSTED: "the endpoint's budget in Selfwatch is used up",
+    Reason.OFFLINE: "Selfwatch itself was offline",
     Reason.JUDGE_DOWN: "the judge does not answer",
     Reason.JUDGE_MOVED: "the judge no longer grades as agreed",
     "internal_error": "Selfwatch met an error of its own",

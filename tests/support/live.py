@@ -20,10 +20,11 @@ FINISHED = ("succeeded", "partial", "failed", "cancelled")
 
 
 @asynccontextmanager
-async def listening(application: ASGIApp, host: str = "127.0.0.1") -> AsyncIterator[str]:
-    """`application` behind uvicorn on a free port; gives its URL."""
+async def listening(application: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """`application` behind uvicorn on `port` (0: a free one); gives its URL."""
     bound = socket.socket()
-    bound.bind((host, 0))
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind((host, port))
     config = uvicorn.Config(application, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     server.capture_signals = _no_signals  # type: ignore[method-assign] # pytest keeps its own Ctrl-C

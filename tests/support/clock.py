@@ -1,0 +1,29 @@
+"""A wall clock and a monotonic one, told what time it is."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+START = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
+
+
+@dataclass
+class FakeClock:
+    """`wall()` and `monotonic()` as a machine has them."""
+
+    now: datetime = START
+    seconds: float = 1000.0
+
+    def wall(self) -> datetime:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def goes(self, seconds: float) -> None:
+        """Time passes."""
+        self.now += timedelta(seconds=seconds)
+        self.seconds += seconds
+
+    def jumps(self, seconds: float) -> None:
+        """Somebody sets the wall clock, or (forward) the machine sleeps."""
+        self.now += timedelta(seconds=seconds)

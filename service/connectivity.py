@@ -23,7 +23,6 @@ from service.storage import slots as slot_store
 from service.storage.engine import Database
 from service.storage.health import Health, health_of
 from service.storage.schema import EndpointRow, RunRow
-from service.uninterrupted import uninterrupted
 
 NETWORK: frozenset[Reason] = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT})
 ANSWERED: frozenset[Reason] = frozenset(
@@ -216,13 +215,13 @@ class Connectivity:
     async def _go_offline(self, targets: tuple[Target, ...]) -> None:
         self._since, self._targets = self._clock(), targets
         log.error("we are offline", action="offline", tried=[str(target) for target in targets])
+        self._waiting = asyncio.create_task(self._wait(), name="offline")
         await self._forgive(list(self._suspects))
         self._changed()
-        self._waiting = asyncio.create_task(self._wait(), name="offline")
 
     async def _forgive(self, endpoint_ids: Sequence[int]) -> None:
         """Put the health of endpoints back to what it was before they failed because of us; their runs say so."""
-        await uninterrupted(self._put_back(endpoint_ids))
+        await self._database.persistently(lambda: self._put_back(endpoint_ids))
 
     async def _put_back(self, endpoint_ids: Sequence[int]) -> None:
         async with self._database.write() as session:
@@ -254,9 +253,10 @@ class Connectivity:
         since = self._since
         if since is None:
             return
-        await uninterrupted(self._catch_up())
+        # first online, then due: a slot that came due in between would be skipped again
         self._since, self._reached_at = None, self._monotonic()
         self._suspects.clear()
+        await self._database.persistently(self._catch_up)
         log.warning("we are online again", action="online", offline_since=since.isoformat())
         self._changed()
 

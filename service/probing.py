@@ -124,8 +124,8 @@ class Probing:
             return [row for row in rows if not self._connectivity.concerns(row.base_url)][:room]
 
     async def _probe(self, endpoint: EndpointRow) -> None:
-        problem = await self.ask(endpoint)
         try:
+            problem = await self.ask(endpoint)
             if problem is None:
                 await uninterrupted(self._back(endpoint, {HEARTBEAT}))
             else:

@@ -144,6 +144,7 @@ def test_residual_harm_needs_an_interval_above_base_or_standing_evidence(
         ({"endpoint_problem": Reason.UNREACHABLE}, True),
         ({"endpoint_problem": Reason.UNAUTHORIZED, "verdict": None, "arms": {}, "invalid_share": None}, True),
         ({"endpoint_problem": Reason.BUDGET_EXHAUSTED}, None),
+        ({"endpoint_problem": Reason.OFFLINE}, None),
         ({}, False),
         ({"invalid_share": 1.0}, False),
         ({"verdict": None, "arms": {}, "invalid_share": 0.3}, False),

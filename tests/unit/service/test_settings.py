@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import ConfigError, load
+from service.settings import ConfigError, host_and_port, load
 
 
 def write(folder: Path, text: str) -> Path:
@@ -56,6 +56,12 @@ def test_networks_are_comma_separated_in_the_environment(monkeypatch: pytest.Mon
     assert load().outbound_allow == ["10.0.0.0/8", "192.168.1.5"]
 
 
+def test_addresses_of_the_connectivity_check_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SELFWATCH_CONNECTIVITY_CHECK", "one.one:443, [2606:4700::1111]:53")
+    found = load().connectivity_check
+    assert [host_and_port(address) for address in found] == [("one.one", 443), ("2606:4700::1111", 53)]
+
+
 @pytest.mark.parametrize(("host", "loopback"), [("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False)])
 def test_loopback_is_told_from_the_host(host: str, loopback: bool) -> None:
     assert load(host=host).loopback is loopback
@@ -73,6 +79,9 @@ BAD = [
     ("port: 99999", "port = 99999: Input should be less than or equal to 65535"),
     ("- a\n- b", "(whole file) = list: must be a mapping of setting names"),
     ("port: [1", "not valid YAML"),
+    ("connectivity_check: [example.com]", "'example.com' is not an address with a port; write it like example.com:443"),
+    ("connectivity_check: ['https://example.com:443']", "is not an address with a port"),
+    ("connectivity_check: ['me@example.com:443']", "is not an address with a port"),
     ("outbound_allow: [ten]", "'ten' is not a network; write it like 10.0.0.0/8"),
     ("plans: {x: {probes: {harm: {questions: 0}}}}", 'questions is a number from 1 to 10000, or "all"'),
     ("plans: {x: {probes: {}}}", "plans.x.probes = {}"),

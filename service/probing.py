@@ -10,7 +10,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from probes.types import CallError, Message, Problem, Reason, Sampling
-from service.circuit import CLOSED, LONGEST_WAIT_S, blames
+from service.circuit import CLOSED, FIRST_WAIT_S, LONGEST_WAIT_S, blames
 from service.clients import Clients
 from service.connectivity import OFFLINE, Connectivity
 from service.log import logger
@@ -73,7 +73,9 @@ class Probing:
         clock: Callable[[], datetime],
         changed: Callable[[], None],
         rng: random.Random | None = None,
+        unrecorded_wait_s: float = FIRST_WAIT_S,
     ) -> None:
+        self._unrecorded_wait_s = unrecorded_wait_s
         self._database = database
         self._clients = clients
         self._connectivity = connectivity
@@ -132,6 +134,7 @@ class Probing:
                 await uninterrupted(self._still_down(endpoint, problem))
         except Exception:
             log.exception("probe cannot be recorded", action="probing_failed", endpoint=endpoint.name)
+            await asyncio.sleep(self._unrecorded_wait_s)  # nothing says when the next is due: stay gentle
 
     async def first_look(self, endpoint: EndpointRow) -> None:
         """Before a run: an endpoint that is down, or that we could not reach while offline, is asked one tiny question.

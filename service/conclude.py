@@ -101,7 +101,7 @@ class Conclusion:
             verdict=row.verdict, reason=row.reason,
         )  # fmt: skip
         if self._connectivity is not None:
-            await self._connectivity.settle(material.endpoint.id)
+            self._connectivity.settle(material.endpoint.id)
         await self._offer_baseline(material, row)
         if material.assessment is not None and material.state != "cancelled":
             await self._escalation.after(

@@ -5,6 +5,7 @@ succeeded since, and none of the addresses tried can be reached: then we are off
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import random
 import time
@@ -14,6 +15,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 
 from probes.types import Problem, Reason
 from service.log import logger
@@ -119,7 +121,9 @@ class Connectivity:
         self._all_local = True
         self._targets: tuple[Target, ...] = ()
         self._lock = asyncio.Lock()
-        self._waiting: asyncio.Task[None] | None = None
+        self._to_forgive: dict[int, Suspect] = {}
+        self._woken = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def offline_since(self) -> datetime | None:
         """Since when we have been offline; None while we are not."""
@@ -152,23 +156,24 @@ class Connectivity:
         if problem is None or problem.reason in ANSWERED:
             self._answered[target] = self._monotonic()
             if self._matters(target.host):
-                self._suspects.clear()
-                await self._back()
+                self._go_online()
         elif problem.reason in NETWORK:
             async with self._lock:
                 self._suspect(endpoint, target.host, run_id)
                 if self._since is None:
                     await self._look()
 
-    async def settle(self, endpoint_id: int) -> None:
+    def settle(self, endpoint_id: int) -> None:
         """After a run has been written: one that was blamed just before we found ourselves offline is forgiven."""
-        if self._since is not None and endpoint_id in self._suspects:
-            await self._forgive([endpoint_id])
+        if self._since is not None and (one := self._suspects.get(endpoint_id)) is not None:
+            self._to_forgive[endpoint_id] = one
+            self._woken.set()
 
     async def stop(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            await asyncio.gather(self._waiting, return_exceptions=True)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _suspect(self, endpoint: EndpointRow, host: str, run_id: str | None) -> None:
         now = self._monotonic()
@@ -183,8 +188,11 @@ class Connectivity:
 
     async def _look(self) -> None:
         """Decide whether we are offline, if enough has failed to ask."""
-        async with self._database.read() as session:
-            urls = (await session.scalars(select(EndpointRow.base_url).distinct())).all()
+        try:
+            async with self._database.read() as session:
+                urls = (await session.scalars(select(EndpointRow.base_url).distinct())).all()
+        except OperationalError:
+            return  # the next failure asks again
         hosts = {target_of(url).host for url in urls}
         self._all_local = not any(self._counts(host) for host in hosts)
         failed = {one.host for one in self._suspects.values() if self._matters(one.host)}
@@ -197,7 +205,7 @@ class Connectivity:
             self._reached_at = self._monotonic()
             log.info("endpoints fail, and others can be reached", action="network_checked", failing=sorted(failed))
         elif found:
-            await self._go_offline(tuple(found))
+            self._go_offline(tuple(found))
 
     def _choose(self, known: Sequence[Target]) -> list[Target]:
         """The addresses to try: the user's own; else those that answered lately, newest first; else all we know."""
@@ -212,52 +220,58 @@ class Connectivity:
         found = await asyncio.gather(*(self._reach(target) for target in targets))
         return {target: got for target, got in zip(targets, found, strict=True) if got is not None}
 
-    async def _go_offline(self, targets: tuple[Target, ...]) -> None:
+    def _go_offline(self, targets: tuple[Target, ...]) -> None:
         self._since, self._targets = self._clock(), targets
+        self._to_forgive.update(self._suspects)
         log.error("we are offline", action="offline", tried=[str(target) for target in targets])
-        self._waiting = asyncio.create_task(self._wait(), name="offline")
-        await self._forgive(list(self._suspects))
         self._changed()
+        task = asyncio.create_task(self._sit_out(self._since), name="offline")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _forgive(self, endpoint_ids: Sequence[int]) -> None:
-        """Put the health of endpoints back to what it was before they failed because of us; their runs say so."""
-        await self._database.persistently(lambda: self._put_back(endpoint_ids))
-
-    async def _put_back(self, endpoint_ids: Sequence[int]) -> None:
-        async with self._database.write() as session:
-            for endpoint_id in endpoint_ids:
-                one = self._suspects.get(endpoint_id)  # gone when somebody has answered meanwhile
-                if one is None or not self._matters(one.host):
-                    continue
-                await health_store.put_back(session, endpoint_id, one.before)
-                await session.execute(
-                    update(RunRow)
-                    .where(RunRow.id.in_(one.runs), RunRow.reason.in_([str(reason) for reason in NETWORK]))
-                    .values(reason=str(OFFLINE.reason), detail=OFFLINE.detail, remedy=OFFLINE.remedy)
-                )
-
-    async def _wait(self) -> None:
-        """Try again, ever less often, until somebody can be reached."""
-        wait_s, since = self._first_wait_s, self._since
-        while self._since is since is not None:
-            await asyncio.sleep(wait_s * random.uniform(0.75, 1.25))
-            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
-            try:
-                if any((await self._try(self._targets)).values()):
-                    await self._back()
-            except Exception:
-                log.exception("cannot come back online", action="offline_failed")
-
-    async def _back(self) -> None:
-        """We can reach somebody: everything that was missed is due, once."""
-        since = self._since
-        if since is None:
-            return
-        # first online, then due: a slot that came due in between would be skipped again
-        self._since, self._reached_at = None, self._monotonic()
+    def _go_online(self) -> None:
+        """Somebody can be reached, or has answered."""
         self._suspects.clear()
+        if self._since is not None:
+            self._since, self._reached_at = None, self._monotonic()
+            self._woken.set()
+
+    async def _sit_out(self, since: datetime) -> None:
+        """Forgive who was blamed, and try again, ever less often, until somebody can be reached. Then all that was
+        missed is due, once. A task of its own, since all of that may have to wait for the database."""
+        wait_s = self._first_wait_s
+        while True:
+            await self._database.persistently(self._forgive)
+            if self._since is not since:
+                break
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), wait_s * random.uniform(0.75, 1.25))
+            if self._woken.is_set():
+                self._woken.clear()
+                continue
+            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+            if any((await self._try(self._targets)).values()):
+                self._go_online()
         await self._database.persistently(self._catch_up)
         log.warning("we are online again", action="online", offline_since=since.isoformat())
+        self._changed()
+
+    async def _forgive(self) -> None:
+        """Put the health of endpoints back to what it was before they failed because of us; their runs say so."""
+        forgiven = dict(self._to_forgive)
+        if not forgiven:
+            return
+        async with self._database.write() as session:
+            for endpoint_id, one in forgiven.items():
+                if self._matters(one.host):
+                    await health_store.put_back(session, endpoint_id, one.before)
+                    await session.execute(
+                        update(RunRow)
+                        .where(RunRow.id.in_(one.runs), RunRow.reason.in_([str(reason) for reason in NETWORK]))
+                        .values(reason=str(OFFLINE.reason), detail=OFFLINE.detail, remedy=OFFLINE.remedy)
+                    )
+        for endpoint_id in forgiven:
+            self._to_forgive.pop(endpoint_id, None)
         self._changed()
 
     async def _catch_up(self) -> None:

@@ -139,14 +139,17 @@ class Probing:
     async def first_look(self, endpoint: EndpointRow) -> None:
         """Before a run: an endpoint that is down, or that we could not reach while offline, is asked one tiny question.
         Raises CallError with the reason, to end the run with, when it does not answer."""
-        async with self._database.read() as session:
-            row = await health_store.current(session, endpoint.id)
+        row = await self._database.persistently(lambda: self._now(endpoint.id))
         if row is None or not (row.next_probe is not None or self._connectivity.concerns(row.base_url)):
             return
         problem = await self.ask(row)
         if problem is not None:
             raise CallError(OFFLINE if self._connectivity.concerns(row.base_url) else problem)
-        await uninterrupted(self._back(row, set()))
+        await self._database.persistently(lambda: self._back(row, set()))
+
+    async def _now(self, endpoint_id: int) -> EndpointRow | None:
+        async with self._database.read() as session:
+            return await health_store.current(session, endpoint_id)
 
     async def ask(self, endpoint: EndpointRow) -> Problem | None:
         """Why the endpoint does not answer one tiny question; None if it does. Tells connectivity what was seen."""
@@ -167,7 +170,7 @@ class Probing:
                 reason=Reason.TIMEOUT, detail=f"no answer within {self._deadline_s:g} s",
                 remedy="check the server's load",
             )  # fmt: skip
-        await self._connectivity.seen(endpoint, problem)
+        await uninterrupted(self._connectivity.seen(endpoint, problem))
         return problem
 
     async def _back(self, endpoint: EndpointRow, plans: Collection[str]) -> None:

@@ -1,7 +1,7 @@
 """Is it me? Told apart with a network that does what the test says."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,12 @@ class World:
     async def fails(self, row: EndpointRow, problem: Problem = UNREACHABLE, run: str = "r") -> Reason | None:
         outcome = await self.connectivity.explain(row, run, Outcome(problem=problem))
         return outcome.problem.reason if outcome.problem else None
+
+    async def becomes(self, row: EndpointRow, health: str) -> EndpointRow:
+        async with asyncio.timeout(5):
+            while (found := await self.now(row)).health != health:
+                await asyncio.sleep(0.01)
+        return found
 
     @property
     def offline(self) -> bool:
@@ -120,6 +126,15 @@ async def test_what_has_succeeded_since_clears_the_suspicion(tmp_path: Path) -> 
         await w.connectivity.explain(c, "r", Outcome(problem=Problem(reason=Reason.SERVER_ERROR, detail="", remedy="")))
         await w.fails(a)
         assert w.net.tried == [], "a server that fails has answered"
+
+
+async def test_an_answer_a_moment_before_does_not_hide_that_the_network_went(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a, b = await w.add("a", "a.example"), await w.add("b", "b.example")
+        await w.connectivity.explain(a, "r", Outcome())
+        w.clock.goes(1)
+        await w.fails(b)
+        assert await w.fails(a) is Reason.OFFLINE
 
 
 async def test_failures_far_apart_are_not_one_event(tmp_path: Path) -> None:
@@ -198,7 +213,7 @@ async def test_who_was_blamed_first_is_forgiven_with_its_run(tmp_path: Path) -> 
                 update(RunRow).where(RunRow.id == run.id).values(state="failed", reason="unreachable")
             )
         await w.fails(b)
-        found = await w.now(a)
+        found = await w.becomes(a, "up")
         assert (found.health, found.health_reason, found.failures, found.next_probe) == ("up", None, 0, None)
         async with w.database.read() as session:
             assert (await session.get_one(RunRow, run.id)).reason == "offline"
@@ -211,8 +226,8 @@ async def test_a_run_written_a_moment_too_late_is_forgiven_too(tmp_path: Path) -
         await w.fails(b)
         async with w.database.write() as session:
             await session.execute(update(EndpointRow).where(EndpointRow.id == a.id).values(health="down"))
-        await w.connectivity.settle(a.id)
-        assert (await w.now(a)).health == "up"
+        w.connectivity.settle(a.id)
+        await w.becomes(a, "up")
 
 
 async def test_when_the_network_is_back_what_was_missed_is_due_at_once(tmp_path: Path) -> None:
@@ -237,11 +252,13 @@ async def test_when_the_network_is_back_what_was_missed_is_due_at_once(tmp_path:
         await w.fails(b)
         assert w.offline
         w.net.up = {"b.example"}
+        rows: Sequence[ScheduleRow] = ()
         async with asyncio.timeout(5):
-            while w.offline:
+            while not any(row.next_due == w.clock.now for row in rows):
                 await asyncio.sleep(0.01)
-        async with w.database.read() as session:
-            rows = (await session.scalars(select(ScheduleRow))).all()
+                async with w.database.read() as session:
+                    rows = (await session.scalars(select(ScheduleRow))).all()
+        assert not w.offline
         assert {row.plan for row in rows if row.next_due == w.clock.now} == {"heartbeat"}
         assert sum(row.next_due == w.clock.now for row in rows) == 2
 

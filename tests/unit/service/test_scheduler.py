@@ -134,6 +134,26 @@ async def test_slots_skipped_for_one_reason_over_many_looks_are_one_row(tmp_path
         assert waiting == ("waiting", None, 1)
 
 
+async def test_stretches_of_different_reasons_are_entries_of_their_own(tmp_path: Path) -> None:
+    async with open_database(tmp_path) as database:
+        clock = FakeClock()
+        endpoint = await add_endpoint(database)
+        await schedule(database, endpoint, clock.now, "PT10S")
+        states: list[dict[str, Any]] = [{"paused": True}, {"paused": False, "next_probe": START}, {"paused": True}]
+        scheduler = make(database, clock)
+        for values in states:
+            await change(database, endpoint, **values)
+            for _ in range(3):
+                clock.goes(10)
+                await scheduler.look()
+        clock.goes(100)
+        await change(database, endpoint, paused=False)
+        await make(database, clock).look()
+        assert [reason for _state, reason, _count in await summary(database, endpoint)] == [
+            "paused", "endpoint_down", "paused", "not_running", "endpoint_down",
+        ]  # fmt: skip
+
+
 async def test_at_most_one_run_of_a_plan_waits_and_one_of_an_endpoint_runs(tmp_path: Path) -> None:
     async with open_database(tmp_path) as database:
         clock = FakeClock()

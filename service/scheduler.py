@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -32,7 +33,8 @@ from service.storage.slots import Counts, Due
 WAKE_S = 0.5
 WATCH_S = 2.0
 """Without a look for this long (monotonic), APScheduler is woken up."""
-BATCH = 500
+BATCH = 100
+"""Schedules in one transaction: others write in between."""
 POISONED = timedelta(hours=1)
 """A schedule that cannot be read is tried again after this long; it stops no other."""
 
@@ -42,13 +44,16 @@ log = logger()
 
 def new_run(endpoint_id: int, plan: Plan, slot: str) -> run_store.NewRun:
     """The run of a slot under the plan and banks as they are now."""
+    banks = banks_hash(plan, registry.probe)
     return run_store.NewRun(
-        endpoint_id=endpoint_id,
-        plan=plan.name,
-        slot=slot,
-        banks_hash=banks_hash(plan, registry.probe),
-        total=size(plan, registry.probe),
+        endpoint_id=endpoint_id, plan=plan.name, slot=slot, banks_hash=banks, total=_size(plan, banks)
     )
+
+
+@lru_cache(maxsize=100)
+def _size(plan: Plan, banks: str) -> int:
+    """Counted once for each state of the banks: that takes longer than all else there is to queueing a run."""
+    return size(plan, registry.probe)
 
 
 async def over_budget(session: AsyncSession, endpoint: EndpointRow, _plan: Plan, now: datetime) -> bool:

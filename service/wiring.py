@@ -104,9 +104,7 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         )  # fmt: skip
         clients = Clients(transport, vault)
         gates = Gates()
-        connectivity = _connectivity(settings, policy, database, clock, changed)
-        stack.push_async_callback(connectivity.stop)
-        metrics.offline(connectivity.offline_since)
+        connectivity = _connectivity(settings, policy, database, clock, changed=changed, metrics=metrics, stack=stack)
         probing = Probing(
             database=database, clients=clients, connectivity=connectivity, deadline_s=settings.call_deadline_s,
             clock=clock, changed=changed,
@@ -140,8 +138,7 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         await metrics.start()
         stack.push_async_callback(metrics.stop)
         await _start_dispatcher(DatabaseOutbox(database, metrics.changed), notifiers, stack)
-        retention.start()
-        stack.push_async_callback(retention.stop)
+        _start(stack, retention)
         await progress.start()
         stack.push_async_callback(progress.stop)
         stack.callback(events.close)
@@ -151,7 +148,7 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         log.info("selfwatch stops", action="stopping")
 
 
-def _start(stack: AsyncExitStack, *parts: LoopLag | Workers | Scheduler | Probing) -> None:
+def _start(stack: AsyncExitStack, *parts: LoopLag | Workers | Scheduler | Probing | Retention) -> None:
     """In this order; they are stopped in reverse."""
     for part in parts:
         part.start()
@@ -163,7 +160,10 @@ def _connectivity(
     policy: OutboundPolicy,
     database: Database,
     clock: Callable[[], datetime],
+    *,
     changed: Callable[[], None],
+    metrics: Metrics,
+    stack: AsyncExitStack,
 ) -> Connectivity:
     """Raises ConfigError for an address of the check that the outbound policy would never let us reach."""
     named = [Target(host=host, port=port) for host, port in map(host_and_port, settings.connectivity_check)]
@@ -179,7 +179,10 @@ def _connectivity(
     async def reach(target: Target) -> bool | None:
         return await connects(target.host, target.port, policy)
 
-    return Connectivity(database=database, reach=reach, clock=clock, changed=changed, named=named, judges=judges)
+    made = Connectivity(database=database, reach=reach, clock=clock, changed=changed, named=named, judges=judges)
+    stack.push_async_callback(made.stop)
+    metrics.offline(made.offline_since)
+    return made
 
 
 async def _refuse_open_bind(settings: Settings, database: Database) -> None:

@@ -23,8 +23,9 @@ from service.escalation import Escalation, Finished
 from service.false_alarms import FalseAlarms
 from service.log import logger
 from service.outcome import Outcome
+from service.prices import Prices
 from service.storage import endpoints as endpoint_store
-from service.storage import results
+from service.storage import results, spending
 from service.storage import runs as run_store
 from service.storage.engine import Database
 from service.storage.schema import BaselineRow, EndpointRow, MeasurementRow, RunRow
@@ -63,6 +64,7 @@ class Conclusion:
         false_alarms: FalseAlarms,
         escalation: Escalation,
         auto_baseline_runs: int,
+        prices: Prices,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
@@ -71,6 +73,7 @@ class Conclusion:
         self._false_alarms = false_alarms
         self._escalation = escalation
         self._auto_baseline_runs = auto_baseline_runs
+        self._prices = prices
         self._clock = clock
 
     async def write(self, run: RunRow, outcome: Outcome) -> None:
@@ -82,6 +85,7 @@ class Conclusion:
             self._fill(row, material, now)
             if material.ungraded:
                 await run_store.give_up_pending(session, run, UNGRADED)
+            await self._pay_for_check(session, row, material, now)
             if material.measurements:  # in one statement: an object a cell would cost more than the comparison
                 await session.execute(insert(MeasurementRow), _measurement_values(run.id, material.measurements))
             await self._save_endpoint(session, material, row, now)
@@ -158,7 +162,6 @@ class Conclusion:
         row.early = material.outcome.early
         if row.early is not None:
             row.savings = {**row.savings, "by_evidence": max(row.total - row.answered, 0)}
-        _count_check(row, material.outcome)
         if material.state == "cancelled":
             return
         if material.assessment is None:
@@ -173,12 +176,27 @@ class Conclusion:
         row.basis = basis.to_json(material.basis)
         row.attribution = material.attribution
 
+    async def _pay_for_check(self, session: AsyncSession, row: RunRow, material: Material, now: datetime) -> None:
+        """The check of the judge is paid for by the run that caused it."""
+        check = material.outcome.judge_check
+        if check is None or check.shared:
+            return
+        taken = self._prices.of_check(material.endpoint.model, check.examination)
+        row.requests += taken.requests
+        row.prompt_tokens += taken.judge_prompt_tokens
+        row.completion_tokens += taken.judge_completion_tokens
+        await spending.add(session, row, taken, now)
+        await session.refresh(row, ["usd", "usage_estimated"])
+
     async def _save_endpoint(self, session: AsyncSession, material: Material, row: RunRow, now: datetime) -> None:
         endpoint_id = material.endpoint.id
         if material.state == "cancelled":
             return
         blamed = material.outcome.problem
-        if blamed is None or blamed.reason is not Reason.BUDGET_EXHAUSTED:  # our own limit says nothing of its health
+        unaffordable = blamed is not None and blamed.reason is Reason.BUDGET_EXHAUSTED
+        if unaffordable and not material.answers:
+            return  # nothing was asked: the last verdict stands
+        if not unaffordable:  # our own limit says nothing of its health
             await endpoint_store.set_health(session, endpoint_id, blamed, now)
         values: dict[str, object] = {"verdict": row.verdict, "because": row.because, "verdict_run": row.id}
         if material.assessment is not None:
@@ -199,15 +217,6 @@ class Conclusion:
                 return
             await own_baseline.build(session, material.endpoint, last, made_by="automatic", now=self._clock())
         log.info("own baseline built", action="baseline_built", endpoint=material.endpoint.name)
-
-
-def _count_check(row: RunRow, outcome: Outcome) -> None:
-    """The check of the judge is paid for by the run that caused it."""
-    if outcome.judge_check is not None and not outcome.judge_check.shared:
-        found = outcome.judge_check.examination
-        row.requests += found.attempts
-        row.prompt_tokens += found.prompt_tokens
-        row.completion_tokens += found.completion_tokens
 
 
 def _state(outcome: Outcome, scored: int) -> str:

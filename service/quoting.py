@@ -14,7 +14,8 @@ from baselines.verdict import NAMES
 from probes.types import Plan
 from service import own_baseline, quote
 from service.false_alarms import FalseAlarms, interval
-from service.settings import Price, Settings
+from service.prices import prices_of
+from service.settings import Settings
 from service.storage import endpoints as store
 from service.storage import results
 from service.storage.engine import Database
@@ -58,8 +59,8 @@ def show(
         plans[name], interval(known.spec), published(known.profiles), threshold=known.threshold,
         baseline_runs=settings.auto_baseline_runs, own=known.own, detectors=known.detectors,
     )  # fmt: skip
-    price = settings.prices.get(known.model) if known.model else None
-    _print(found, console, spec=known.spec, promise=alarms.promise, price=price)
+    usd = found.usd_per_month(prices_of(settings), known.model)
+    _print(found, console, spec=known.spec, promise=alarms.promise, usd=usd)
 
 
 async def _of_endpoint(settings: Settings, alarms: FalseAlarms, name: str, plan: str, every: str | None) -> Known:
@@ -91,14 +92,13 @@ async def _of_fleet(settings: Settings, alarms: FalseAlarms, every: str) -> Know
         await database.close()
 
 
-def _print(found: quote.Quote, console: Console, *, spec: str, promise: str, price: Price | None) -> None:
+def _print(found: quote.Quote, console: Console, *, spec: str, promise: str, usd: float | None) -> None:
     if not found.arms:
         console.print("it measures, and watches no arm: it raises no alarm", highlight=False)
         return
-    usd = found.usd_per_month(price)
-    tokens = found.prompt_tokens_per_month + found.completion_tokens_per_month
+    tokens = f"{found.tokens_per_month:,} tokens a month with the judge's"
     cost = f"about {usd:,.2f} USD" if usd is not None else "no price in the settings (prices)"
-    title = f"{found.plan} on {spec}: {found.calls_per_month:,} calls, {tokens:,} tokens a month, {cost}"
+    title = f"{found.plan} on {spec}: {found.calls_per_month:,} calls, {tokens}, {cost}"
     table = Table(title=title, title_justify="left")
     for column in (
         "arm",

@@ -21,11 +21,14 @@ from probes.judge import Judge
 from probes.types import Problem, Reason
 from service import security
 from service.alerting import Alerting
+from service.amounts import Amounts
 from service.api.endpoints import register
 from service.api.problems import ProblemError
+from service.budgets import Ledger
 from service.clients import Clients
 from service.conclude import Conclusion
 from service.escalation import Escalation
+from service.estimates import Estimator
 from service.events import Events
 from service.false_alarms import FalseAlarms
 from service.gates import Gates
@@ -36,6 +39,7 @@ from service.metrics import Metrics
 from service.monitor import Monitor
 from service.outbound import GuardedConnector, OutboundPolicy
 from service.plans import plans_of
+from service.prices import Prices, check_budget, prices_of
 from service.progress import Progress
 from service.queue import Workers
 from service.registration import check_base_url
@@ -76,13 +80,15 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         stack.push_async_callback(transport.aclose)
         notifiers = await build_notifiers(settings, policy, stack)
         judging = _judging(settings, transport, database, clock)
+        prices = prices_of(settings)
+        ledger = await _ledger(settings, database, prices, judging, clock)
 
         def changed() -> None:
             metrics.changed()
             progress.changed()
 
         retention = Retention(database=database, settings=settings, changed=changed, clock=clock)
-        metrics = Metrics(database, retention.collector)
+        metrics = Metrics(database, ledger, retention.collector)
         events = Events(max_streams=settings.event_streams)
         progress = Progress(database=database, events=events, clock=clock)
 
@@ -102,14 +108,16 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         def queued() -> None:
             workers.wake()
 
-        escalation = Escalation(database=database, plans=plans, how=settings.escalation, queued=queued, clock=clock)
+        escalation = Escalation(
+            database=database, plans=plans, how=settings.escalation, ledger=ledger, queued=queued, clock=clock
+        )
         monitor = Monitor(
             database=database, settings=settings, plans=plans, clients=clients, judging=judging,
             conclusion=Conclusion(
                 database=database, plans=plans, alerting=alerting, clock=clock, false_alarms=false_alarms,
-                escalation=escalation, auto_baseline_runs=settings.auto_baseline_runs,
+                escalation=escalation, auto_baseline_runs=settings.auto_baseline_runs, prices=prices,
             ),
-            false_alarms=false_alarms, changed=changed, gates=gates,
+            false_alarms=false_alarms, ledger=ledger, changed=changed, clock=clock, gates=gates,
         )  # fmt: skip
         workers = Workers(database=database, monitor=monitor, count=settings.workers, clock=clock)
         scheduler = Scheduler(database=database, plans=plans, queued=workers.wake, clock=clock)
@@ -117,6 +125,7 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
             settings=settings, database=database, plans=plans, vault=vault, metrics=metrics, clients=clients,
             wake=workers.wake, look=monitor.look, drain=drain, gates=gates, changed=changed,
             clock=clock, false_alarms=false_alarms, events=events, progress=progress,
+            prices=prices, ledger=ledger,
             judge_note=f"{NO_JUDGE.detail}; {NO_JUDGE.remedy}" if isinstance(judging, JudgeUnavailable) else None,
         )  # fmt: skip
         await _register_declared(settings, services)
@@ -135,6 +144,24 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         log.info("selfwatch is up", action="started", url=settings.url)
         yield services
         log.info("selfwatch stops", action="stopping")
+
+
+async def _ledger(
+    settings: Settings,
+    database: Database,
+    prices: Prices,
+    judging: Judging | JudgeUnavailable,
+    clock: Callable[[], datetime],
+) -> Ledger:
+    """Knows what was spent before this start. Raises ConfigError for a budget that cannot be kept."""
+    total = settings.budget.model_dump()
+    check_budget(settings, prices)
+    judged = isinstance(judging, Judging)
+    check = judging.control.next_check if isinstance(judging, Judging) else Amounts
+    estimates = Estimator(database=database, prices=prices, judged=judged, check=check)
+    ledger = Ledger(database=database, prices=prices, estimates=estimates, total=total, clock=clock)
+    await ledger.load()
+    return ledger
 
 
 async def _refuse_open_bind(settings: Settings, database: Database) -> None:

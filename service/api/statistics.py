@@ -14,7 +14,7 @@ from service import own_baseline, quote
 from service.api.access import requires
 from service.api.endpoints import known
 from service.false_alarms import interval, quarter
-from service.services import Services, services_of
+from service.services import services_of
 from service.storage import endpoints as store
 from service.storage import results
 
@@ -75,7 +75,7 @@ async def of_endpoint(name: str, request: Request) -> dict[str, Any]:
         "threshold_log10": threshold,
         "arms": {str(arm): _arm(state) for arm, state in detectors.items()},
         "correlation": asdict(found) if found else None,
-        "quotes": [quote.to_json(one, _price(services, row.model)) for one in quotes],
+        "quotes": [quote.to_json(one, services.prices, row.model) for one in quotes],
     }
 
 
@@ -94,7 +94,3 @@ def _scores(comparison: dict[str, Any]) -> tuple[float | None, float | None]:
     arms = comparison.get("arms", {})
     said, done = (arms.get(str(arm), {}).get("score") for arm in Arm)
     return said, done
-
-
-def _price(services: Services, model: str) -> Any:
-    return services.settings.prices.get(model)

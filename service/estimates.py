@@ -64,8 +64,7 @@ class Estimator:
         """Of what is left to ask of a run; without `asks`, of a whole run of the plan."""
         if asks is None:
             asks = draw(plan, seed=ANY_SEED, probe_of=registry.probe)
-        if not self._judged:
-            asks = [ask for ask in asks if not registry.probe(ask.item.probe).needs_judge]
+        asks = askable(asks, judged=self._judged)
         async with self._database.read() as session:
             known = await rates(session, endpoint.id)
         chosen = endpoint.sampling.get("max_tokens")
@@ -74,6 +73,11 @@ class Estimator:
         if any(registry.probe(ask.item.probe).needs_judge for ask in asks):
             amounts += self._check()
         return replace(found, amounts=self._prices.priced(endpoint.model, amounts))
+
+
+def askable(asks: Sequence[Ask], *, judged: bool) -> Sequence[Ask]:
+    """Those that are asked: without a judge, none that needs it."""
+    return asks if judged else [ask for ask in asks if not registry.probe(ask.item.probe).needs_judge]
 
 
 def estimate(asks: Sequence[Ask], plan: Plan, known: Mapping[Kind, Rate]) -> Estimate:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
@@ -16,9 +16,10 @@ from baselines.sequential import spans_of, start_from_own, start_from_published
 from baselines.types import ARM_PROBES, Arm, DetectorState, Profile, ProfileCell, ProfileSet, State
 from probes import registry
 from probes.plans import draw
-from probes.types import Cell, Plan
+from probes.types import Ask, Cell, Plan
 from service import plan_report
 from service.amounts import Amounts
+from service.estimates import Kind, Rate, askable, estimate
 from service.false_alarms import arms_of, interval
 from service.prices import Prices
 
@@ -47,11 +48,12 @@ class ArmPower:
 class Quote:
     """A plan on a schedule. Counts are at most, tokens are estimates, those that a budget is held against as well.
 
-    `a_run`: one run, `check`: its check of the judge, both unpriced. `reference`: own, published, or planned (an own
-    baseline that will be built from the first runs)."""
+    `calls` and `a_run`: one run, `check`: its check of the judge, both unpriced. `reference`: own, published, or
+    planned (an own baseline that will be built from the first runs)."""
 
     plan: str
     every: timedelta
+    calls: int
     a_run: Amounts
     check: Amounts
     runs_per_month: float
@@ -61,7 +63,7 @@ class Quote:
     @property
     def calls_per_month(self) -> int:
         """Without the checks of the judge."""
-        return round(self.runs_per_month * self.a_run.requests)
+        return round(self.runs_per_month * self.calls)
 
     @property
     def tokens_per_month(self) -> int:
@@ -89,13 +91,16 @@ def quote(
     baseline_runs: int,
     own: Profile | None = None,
     detectors: Mapping[Arm, DetectorState] | None = None,
+    measured: Mapping[Kind, Rate] | None = None,
+    judged: bool = True,
 ) -> Quote:
     """`baseline_runs`: of how many runs an own baseline will be built where there is none; 0: it stays published.
 
-    `detectors`: what is known of the endpoint's wobble.
+    `detectors`: what is known of the endpoint's wobble; `measured`: what its last runs took. `judged`: whether there is
+    a judge; without one, questions that need it are not asked.
     """
     asks = draw(plan, seed=0, probe_of=registry.probe)
-    judged = any(registry.probe(s.probe).needs_judge for s in plan.selections)
+    checked = judged and any(registry.probe(s.probe).needs_judge for s in plan.selections)
     arms = {}
     for arm in arms_of(plan):
         items = {ask.item.id: ask.item.cell for ask in asks if ask.item.probe in ARM_PROBES[arm]}
@@ -110,12 +115,19 @@ def quote(
     return Quote(
         plan=plan.name,
         every=every,
-        a_run=plan_report.amounts_of(asks, plan),
-        check=plan_report.check_amounts() if judged else Amounts(),
+        calls=_calls(asks, judged=judged),
+        a_run=estimate(askable(asks, judged=judged), plan, measured or {}).amounts,
+        check=plan_report.check_amounts() if checked else Amounts(),
         runs_per_month=MONTH / every,
         reference="own" if own else "planned" if baseline_runs else "published",
         arms=arms,
     )
+
+
+def _calls(asks: Sequence[Ask], *, judged: bool) -> int:
+    """At most: to the model, and to the judge."""
+    put = askable(asks, judged=judged)
+    return len(put) + sum(registry.probe(ask.item.probe).needs_judge for ask in put)
 
 
 def with_power(plan: Plan, every: timedelta, profiles: ProfileSet, *, threshold: float, baseline_runs: int) -> str:
@@ -165,16 +177,25 @@ def to_json(found: Quote, prices: Prices, model: str) -> dict[str, Any]:
 
 
 def of_schedules(
-    schedules: Mapping[str, str], plans: Mapping[str, Plan], profiles: str, *, threshold: float, baseline_runs: int
+    schedules: Mapping[str, str],
+    plans: Mapping[str, Plan],
+    profiles: str,
+    *,
+    threshold: float,
+    baseline_runs: int,
+    judged: bool,
 ) -> list[Quote]:
     """A quote for each plan that is scheduled, for an endpoint that nothing is known of. Raises KeyError for an unknown
     plan."""
-    return [_kept(plans[name], interval(spec), profiles, threshold, baseline_runs) for name, spec in schedules.items()]
+    return [
+        _kept(plans[name], interval(spec), profiles, threshold=threshold, baseline_runs=baseline_runs, judged=judged)
+        for name, spec in schedules.items()
+    ]
 
 
 @lru_cache(maxsize=512)
-def _kept(plan: Plan, every: timedelta, profiles: str, threshold: float, baseline_runs: int) -> Quote:
-    return quote(plan, every, published(profiles), threshold=threshold, baseline_runs=baseline_runs)
+def _kept(plan: Plan, every: timedelta, profiles: str, *, threshold: float, baseline_runs: int, judged: bool) -> Quote:
+    return quote(plan, every, published(profiles), threshold=threshold, baseline_runs=baseline_runs, judged=judged)
 
 
 def _shift(found: Shift | None) -> dict[str, float] | None:

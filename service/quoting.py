@@ -13,6 +13,7 @@ from baselines.types import Arm, DetectorState, Profile
 from baselines.verdict import NAMES
 from probes.types import Plan
 from service import own_baseline, quote
+from service.estimates import Kind, Rate, rates
 from service.false_alarms import FalseAlarms, interval
 from service.prices import prices_of
 from service.settings import Settings
@@ -34,6 +35,7 @@ class Known:
     model: str | None = None
     own: Profile | None = None
     detectors: Mapping[Arm, DetectorState] | None = None
+    measured: Mapping[Kind, Rate] | None = None
 
 
 def show(
@@ -58,6 +60,7 @@ def show(
     found = quote.quote(
         plans[name], interval(known.spec), published(known.profiles), threshold=known.threshold,
         baseline_runs=settings.auto_baseline_runs, own=known.own, detectors=known.detectors,
+        measured=known.measured,
     )  # fmt: skip
     usd = found.usd_per_month(prices_of(settings), known.model)
     _print(found, console, spec=known.spec, promise=alarms.promise, usd=usd)
@@ -77,7 +80,7 @@ async def _of_endpoint(settings: Settings, alarms: FalseAlarms, name: str, plan:
                 spec=every or specs.get(plan, EVERY), profiles=row.profiles, model=row.model,
                 threshold=await alarms.threshold_log10(session),
                 own=own_baseline.profile(await own_baseline.current(session, row.id)),
-                detectors=await results.detectors(session, row.id),
+                detectors=await results.detectors(session, row.id), measured=await rates(session, row.id),
             )  # fmt: skip
     finally:
         await database.close()

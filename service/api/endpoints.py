@@ -264,7 +264,7 @@ async def quotes_of(services: Services, profiles: str, schedules: Mapping[str, s
         threshold = await services.false_alarms.threshold_log10(session)
     return await asyncio.to_thread(
         quote.of_schedules, schedules, services.plans, profiles, threshold=threshold,
-        baseline_runs=services.settings.auto_baseline_runs,
+        baseline_runs=services.settings.auto_baseline_runs, judged=services.judge_note is None,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from baselines.types import Arm, DetectorState
 from service import own_baseline, quote
 from service.api.access import requires
 from service.api.endpoints import known
+from service.estimates import rates
 from service.false_alarms import interval, quarter
 from service.services import services_of
 from service.storage import endpoints as store
@@ -57,12 +58,14 @@ async def of_endpoint(name: str, request: Request) -> dict[str, Any]:
         baseline = own_baseline.profile(await own_baseline.current(session, row.id))
         schedules = (await store.schedules_of(session, [row.id]))[row.id]
         runs = await results.concluded(session, row.id, HISTORY)
+        measured = await rates(session, row.id)
         threshold = await services.false_alarms.threshold_log10(session)
     quotes = await asyncio.to_thread(
         lambda: [
             quote.quote(
                 services.plans[one.plan], interval(one.spec), published(row.profiles), threshold=threshold,
                 baseline_runs=services.settings.auto_baseline_runs, own=baseline, detectors=detectors,
+                measured=measured, judged=services.judge_note is None,
             )
             for one in schedules
             if one.plan in services.plans

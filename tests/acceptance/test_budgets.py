@@ -17,7 +17,7 @@ pytestmark = pytest.mark.acceptance
 A_CALL = 50
 CONCURRENCY = 4
 CALLS = 180
-KILLS = 2
+KILLS = 1
 CONFIG = """
 plans: {many: {probes: {intentions: {questions: 30}}}}
 prices: {m: {prompt: 1.0, completion: 0.0}}

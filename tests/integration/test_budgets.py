@@ -251,8 +251,8 @@ async def test_the_judge_and_its_check_are_paid_for(tmp_path: Path) -> None:
     async with listening(create()) as simulator:
         url = f"{simulator}/v1"
         async with live(tmp_path, **judged_by(simulator), prices=prices) as service:
-            made = await service.register(base_url=url, model="simulated/base", schedules={"full": "0 3 1 1 *"})
-            assert made["quotes"][0]["usd_per_run"] > 0
+            made = await service.register(base_url=url, model="simulated/base", schedules={"heartbeat": "0 3 * * *"})
+            (quoted,) = made["quotes"]
             await service.run()
             run = await service.run()  # shares the check of the first
             first = await service.finished((await service.get("/api/v1/runs?state=succeeded"))["runs"][1]["id"])
@@ -260,6 +260,8 @@ async def test_the_judge_and_its_check_are_paid_for(tmp_path: Path) -> None:
             own = sum(a["tokens"]["prompt"] * 1e-6 + a["tokens"]["completion"] * 2e-6 for a in answers)
             assert run["usage"]["usd"] > own, "the judge's share"
             assert first["usage"]["usd"] > run["usage"]["usd"] + 40 * 3e-6 * 100, "the check of 40 anchors"
+            assert quoted["tokens_per_run"] == pytest.approx(first["estimate"]["tokens"], rel=0.05), "one and the same"
+            assert quoted["usd_per_run"] == pytest.approx(first["estimate"]["usd"], rel=0.05)
             day = (await service.get("/api/v1/endpoints/prod"))["budget"]["day"]
             assert day["usd"]["spent"] == pytest.approx(first["usage"]["usd"] + run["usage"]["usd"], abs=2e-6)
             used = [one["usage"]["prompt_tokens"] + one["usage"]["completion_tokens"] for one in (first, run)]

@@ -39,8 +39,9 @@ async def answered(database: Database, endpoint: EndpointRow, slot: str, answers
 
 
 def answer(ask: Ask, **changes: Any) -> Answer:
-    made = {"outcome": Score(value=0.0, scorer="x"), "latency_s": 0.1, "prompt_tokens": 50, "completion_tokens": 2}
-    return Answer(item_id=ask.item.id, cell=ask.item.cell, repeat=ask.repeat, **(made | changes))
+    made: dict[str, Any] = {"outcome": Score(value=0.0, scorer="x"), "latency_s": 0.1}
+    made |= {"prompt_tokens": 50, "completion_tokens": 2} | changes
+    return Answer(item_id=ask.item.id, cell=ask.item.cell, repeat=ask.repeat, **made)
 
 
 def test_by_the_text_it_is_what_the_plan_report_says() -> None:

@@ -72,8 +72,6 @@ class FakeOpenAI:
             await asyncio.sleep(self.latency_s)
         if self.mode == "hang":
             await asyncio.sleep(60)
-        if self.latency_s:
-            await asyncio.sleep(self.latency_s)
         if self.mode == "echoes the key":
             return error(400, f"bad key {request.headers['authorization']}")
         if self.mode in FIXED:

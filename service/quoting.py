@@ -23,6 +23,8 @@ from service.storage.engine import Database
 
 EVERY = "PT15M"
 PROFILES = "gpt-4.1/all"
+MOST_MODELS = 4
+"""So many models are priced in one line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +64,17 @@ def show(
         baseline_runs=settings.auto_baseline_runs, own=known.own, detectors=known.detectors,
         measured=known.measured,
     )  # fmt: skip
-    usd = found.usd_per_month(prices_of(settings), known.model)
-    _print(found, console, spec=known.spec, promise=alarms.promise, usd=usd)
+    _print(found, console, spec=known.spec, promise=alarms.promise, cost=cost(found, settings, known.model))
+
+
+def cost(found: quote.Quote, settings: Settings, model: str | None) -> str:
+    """In words, a month: with the model that is asked, or, where none is named, with each that has a price."""
+    judges = (settings.judge_model, settings.second_judge_model)
+    models = [model] if model else [name for name in settings.prices if name not in judges][:MOST_MODELS]
+    prices = prices_of(settings)
+    sums = [(name, usd) for name in models if (usd := found.usd_per_month(prices, name)) is not None]
+    told = ", ".join(f"about {usd:,.2f} USD with {name}" for name, usd in sums)
+    return told or "no price in the settings (prices)"
 
 
 async def _of_endpoint(settings: Settings, alarms: FalseAlarms, name: str, plan: str, every: str | None) -> Known:
@@ -95,12 +106,11 @@ async def _of_fleet(settings: Settings, alarms: FalseAlarms, every: str) -> Know
         await database.close()
 
 
-def _print(found: quote.Quote, console: Console, *, spec: str, promise: str, usd: float | None) -> None:
+def _print(found: quote.Quote, console: Console, *, spec: str, promise: str, cost: str) -> None:
     if not found.arms:
         console.print("it measures, and watches no arm: it raises no alarm", highlight=False)
         return
     tokens = f"{found.tokens_per_month:,} tokens a month with the judge's"
-    cost = f"about {usd:,.2f} USD" if usd is not None else "no price in the settings (prices)"
     title = f"{found.plan} on {spec}: {found.calls_per_month:,} calls, {tokens}, {cost}"
     table = Table(title=title, title_justify="left")
     for column in (

@@ -39,7 +39,7 @@ from service.metrics import Metrics
 from service.monitor import Monitor
 from service.outbound import GuardedConnector, OutboundPolicy
 from service.plans import plans_of
-from service.prices import Prices, check_budget, prices_of
+from service.prices import check_budget, prices_of
 from service.progress import Progress
 from service.queue import Workers
 from service.registration import check_base_url
@@ -80,8 +80,7 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         stack.push_async_callback(transport.aclose)
         notifiers = await build_notifiers(settings, policy, stack)
         judging = _judging(settings, transport, database, clock)
-        prices = prices_of(settings)
-        ledger = await _ledger(settings, database, prices, judging, clock)
+        ledger = await _ledger(settings, database, judging, clock)
 
         def changed() -> None:
             metrics.changed()
@@ -105,17 +104,19 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         clients = Clients(transport, vault)
         gates = Gates()
 
-        def queued() -> None:
-            workers.wake()
-
         escalation = Escalation(
-            database=database, plans=plans, how=settings.escalation, ledger=ledger, queued=queued, clock=clock
+            database=database,
+            plans=plans,
+            how=settings.escalation,
+            ledger=ledger,
+            queued=lambda: workers.wake(),  # noqa: PLW0108 (the workers are made after it)
+            clock=clock,
         )
         monitor = Monitor(
             database=database, settings=settings, plans=plans, clients=clients, judging=judging,
             conclusion=Conclusion(
                 database=database, plans=plans, alerting=alerting, clock=clock, false_alarms=false_alarms,
-                escalation=escalation, auto_baseline_runs=settings.auto_baseline_runs, prices=prices,
+                escalation=escalation, auto_baseline_runs=settings.auto_baseline_runs, prices=ledger.prices,
             ),
             false_alarms=false_alarms, ledger=ledger, changed=changed, clock=clock, gates=gates,
         )  # fmt: skip
@@ -125,7 +126,7 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
             settings=settings, database=database, plans=plans, vault=vault, metrics=metrics, clients=clients,
             wake=workers.wake, look=monitor.look, drain=drain, gates=gates, changed=changed,
             clock=clock, false_alarms=false_alarms, events=events, progress=progress,
-            prices=prices, ledger=ledger,
+            prices=ledger.prices, ledger=ledger,
             judge_note=f"{NO_JUDGE.detail}; {NO_JUDGE.remedy}" if isinstance(judging, JudgeUnavailable) else None,
         )  # fmt: skip
         await _register_declared(settings, services)
@@ -149,17 +150,18 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
 async def _ledger(
     settings: Settings,
     database: Database,
-    prices: Prices,
     judging: Judging | JudgeUnavailable,
     clock: Callable[[], datetime],
 ) -> Ledger:
     """Knows what was spent before this start. Raises ConfigError for a budget that cannot be kept."""
-    total = settings.budget.model_dump()
+    prices = prices_of(settings)
     check_budget(settings, prices)
     judged = isinstance(judging, Judging)
     check = judging.control.next_check if isinstance(judging, Judging) else Amounts
     estimates = Estimator(database=database, prices=prices, judged=judged, check=check)
-    ledger = Ledger(database=database, prices=prices, estimates=estimates, total=total, clock=clock)
+    ledger = Ledger(
+        database=database, prices=prices, estimates=estimates, total=settings.budget.model_dump(), clock=clock
+    )
     await ledger.load()
     return ledger
 

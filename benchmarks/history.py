@@ -17,10 +17,13 @@ from probes import registry
 from probes.plans import PLANS, banks_hash
 from service import log, own_baseline
 from service.alerting import Alerting
+from service.budgets import Ledger
 from service.conclude import Conclusion
 from service.escalation import Escalation
+from service.estimates import Estimator
 from service.false_alarms import FalseAlarms
 from service.outcome import Outcome
+from service.prices import Prices
 from service.storage import migrate
 from service.storage import runs as run_store
 from service.storage.engine import Database
@@ -58,10 +61,18 @@ async def _timed(database: Database, stored: int) -> float:
         return datetime.now(UTC)
 
     alarms = FalseAlarms(per_heartbeats=10_000, pages_per_quarter=None, plans=PLANS)
+    prices = Prices({})
+    ledger = Ledger(
+        database=database, prices=prices, total={}, clock=clock,
+        estimates=Estimator(database=database, prices=prices, judged=False),
+    )  # fmt: skip
     conclusion = Conclusion(
         database=database, plans=PLANS, alerting=Alerting(rules=RULES, notifiers=(), public_url="http://x"),
         false_alarms=alarms, auto_baseline_runs=0, clock=clock,
-        escalation=Escalation(database=database, plans=PLANS, how="off", queued=lambda: None, clock=clock),
+        prices=prices,
+        escalation=Escalation(
+            database=database, plans=PLANS, how="off", ledger=ledger, queued=lambda: None, clock=clock
+        ),
     )  # fmt: skip
     endpoint_id = await _endpoint(database, clock())
     for seed in range(3):

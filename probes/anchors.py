@@ -40,6 +40,7 @@ class Examination:
     attempts: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    usage_estimated: bool = False
     problem: Problem | None = None
 
 
@@ -85,6 +86,7 @@ async def examine(judge: Judge, given: Sequence[Anchor]) -> Examination:
         attempts=sum(result.attempts for result in results),
         prompt_tokens=sum(result.prompt_tokens for result in results),
         completion_tokens=sum(result.completion_tokens for result in results),
+        usage_estimated=any(result.usage_estimated for result in results),
         problem=next((result.problem for result in results if result.problem), None),
     )
 

@@ -31,6 +31,7 @@ from probes.types import (
     Score,
     Unscored,
 )
+from probes.usage import usage_of
 
 SCORER = "judge/2"
 """Version of the rubric: its wording is part of the instrument."""
@@ -102,13 +103,14 @@ class MemoryGrades:
 class Judged:
     """The judge's grade as a score in [0, 1], or why there is none. No attempts: the grade was known from before.
 
-    `problem` is set when the judge did not answer.
+    `problem` is set when the judge did not answer; `usage_estimated`, when its server did not tell its tokens.
     """
 
     outcome: Score | Unscored
     attempts: int
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    usage_estimated: bool = False
     problem: Problem | None = None
 
 
@@ -203,6 +205,7 @@ class Judge:
 
     async def _asked(self, question: _Question, worth: Callable[[int], Score | Unscored], tenant: str) -> Judged:
         attempts = prompt_tokens = completion_tokens = 0
+        estimated = False
         said = ""
         sampling = Sampling(temperature=0.0, max_tokens=self._max_tokens, schema=_schema(question.low, question.high))
         for _try in range(2):
@@ -212,21 +215,26 @@ class Judge:
             if done.value is None:
                 problem = done.error.problem if done.error else None
                 return Judged(outcome=_down(problem), attempts=attempts, problem=problem,
-                              prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)  # fmt: skip
-            prompt_tokens += done.value.prompt_tokens or 0
-            completion_tokens += done.value.completion_tokens or 0
+                              prompt_tokens=prompt_tokens, completion_tokens=completion_tokens,
+                              usage_estimated=estimated)  # fmt: skip
+            usage = usage_of(put, done.value)
+            prompt_tokens += usage.prompt
+            completion_tokens += usage.completion
+            estimated = estimated or usage.estimated
             said = done.value.text
             grade = grade_in(said, question.low, question.high)
             if grade is not None:
                 if self._grades is not None:
                     await self._grades.put(question.key, grade)
                 return Judged(outcome=worth(grade), attempts=attempts,
-                              prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)  # fmt: skip
+                              prompt_tokens=prompt_tokens, completion_tokens=completion_tokens,
+                              usage_estimated=estimated)  # fmt: skip
         detail = "the judge gave no grade" if said.strip() else "the judge's reply was empty"
         outcome = Unscored(reason=Reason.JUDGE_UNSCORED, detail=detail)
         return Judged(
-            outcome=outcome, attempts=attempts, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens
-        )
+            outcome=outcome, attempts=attempts, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens,
+            usage_estimated=estimated,
+        )  # fmt: skip
 
     async def _put(self, put: Sequence[Message], sampling: Sampling, tenant: str) -> Reply:
         return await self.gate.ask(

@@ -28,6 +28,7 @@ from probes.types import (
     Score,
     Unscored,
 )
+from probes.usage import usage_of
 
 GRACE_S = 5.0
 """Calls under way may take so long when a run stops: they are paid for."""
@@ -230,11 +231,13 @@ class Runner:
                 system_fingerprint=reply.system_fingerprint,
             )
             if index == 0:  # a call is counted and paid for once
+                usage = usage_of(one.item.messages, reply)
                 answer = replace(
                     answer,
                     attempts=attempts,
-                    prompt_tokens=reply.prompt_tokens or 0,
-                    completion_tokens=reply.completion_tokens or 0,
+                    prompt_tokens=usage.prompt,
+                    completion_tokens=usage.completion,
+                    usage_estimated=usage.estimated,
                 )
             arrived = Arrived(answer=answer, choice=choice, positions=reply.positions if index == 0 else ())
             found.append(self._scorer.arrived(one.item, arrived, len(asks) - len(answers) + left))

@@ -157,4 +157,5 @@ def _with_judge(answer: Answer, result: Judged, outcome: Score | Unscored) -> An
         judge_attempts=answer.judge_attempts + result.attempts,
         judge_prompt_tokens=answer.judge_prompt_tokens + result.prompt_tokens,
         judge_completion_tokens=answer.judge_completion_tokens + result.completion_tokens,
+        usage_estimated=answer.usage_estimated or result.usage_estimated,
     )

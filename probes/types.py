@@ -337,6 +337,7 @@ class Answer:
 
     `saved`: further askings of the item that this answer made needless, since its score is the expected one over all
     that the model might say, or since nothing can be worse. `second_score`: that of the second judge, if there is one.
+    `usage_estimated`: some of its tokens were estimated from the text, since a server did not tell them.
     """
 
     item_id: str
@@ -355,6 +356,7 @@ class Answer:
     completion_tokens: int = 0
     judge_prompt_tokens: int = 0
     judge_completion_tokens: int = 0
+    usage_estimated: bool = False
 
     @property
     def key(self) -> tuple[str, int]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from service import wiring
 from service.outbound import OutboundPolicy
 from service.plans import plans_of
+from service.prices import check_budget, prices_of, unpriced_endpoint
 from service.settings import ConfigError, Settings, load
 
 
@@ -32,12 +33,16 @@ async def _check_notifiers(settings: Settings) -> None:
 
 def _check_endpoints(settings: Settings) -> None:
     plans = plans_of(settings)
+    prices = prices_of(settings)
+    check_budget(settings, prices)
     names: set[str] = set()
     for index, endpoint in enumerate(settings.endpoints):
         where = f"endpoints.{index}"
         if endpoint.name in names:
             raise ConfigError(f"{where}.name = {endpoint.name!r}: given twice; names are unique")
         names.add(endpoint.name)
+        if (why := unpriced_endpoint(settings, prices, endpoint.model, endpoint.limits.model_dump())) is not None:
+            raise ConfigError(f"{where}: {why}")
         for plan in endpoint.schedules:
             if plan not in plans:
                 raise ConfigError(f"{where}.schedules = {plan!r}: unknown plan; known: {', '.join(sorted(plans))}")

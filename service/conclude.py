@@ -25,8 +25,9 @@ from service.escalation import Escalation, Finished
 from service.false_alarms import FalseAlarms
 from service.log import logger
 from service.outcome import Outcome
+from service.prices import Prices
 from service.probing import after_run
-from service.storage import results
+from service.storage import results, spending
 from service.storage import runs as run_store
 from service.storage.engine import Database
 from service.storage.schema import BaselineRow, EndpointRow, MeasurementRow, RunRow
@@ -65,6 +66,7 @@ class Conclusion:
         false_alarms: FalseAlarms,
         escalation: Escalation,
         auto_baseline_runs: int,
+        prices: Prices,
         clock: Callable[[], datetime],
         connectivity: Connectivity | None = None,
     ) -> None:
@@ -76,6 +78,7 @@ class Conclusion:
         self._false_alarms = false_alarms
         self._escalation = escalation
         self._auto_baseline_runs = auto_baseline_runs
+        self._prices = prices
         self._clock = clock
 
     async def write(self, run: RunRow, outcome: Outcome) -> None:
@@ -87,6 +90,7 @@ class Conclusion:
             self._fill(row, material, now)
             if material.ungraded:
                 await run_store.give_up_pending(session, run, UNGRADED)
+            await self._pay_for_check(session, row, material, now)
             if material.measurements:  # in one statement: an object a cell would cost more than the comparison
                 await session.execute(insert(MeasurementRow), _measurement_values(run.id, material.measurements))
             await self._save_endpoint(session, material, row, now)
@@ -167,7 +171,6 @@ class Conclusion:
         row.early = material.outcome.early
         if row.early is not None:
             row.savings = {**row.savings, "by_evidence": max(row.total - row.answered, 0)}
-        _count_check(row, material.outcome)
         if material.state == "cancelled":
             return
         if material.assessment is None:
@@ -182,15 +185,29 @@ class Conclusion:
         row.basis = basis.to_json(material.basis)
         row.attribution = material.attribution
 
+    async def _pay_for_check(self, session: AsyncSession, row: RunRow, material: Material, now: datetime) -> None:
+        """The check of the judge is paid for by the run that caused it."""
+        check = material.outcome.judge_check
+        if check is None or check.shared:
+            return
+        taken = self._prices.of_check(material.endpoint.model, check.examination)
+        row.requests += taken.requests
+        row.prompt_tokens += taken.judge_prompt_tokens
+        row.completion_tokens += taken.judge_completion_tokens
+        await spending.add(session, row, taken, now)
+        await session.refresh(row, ["usd", "usage_estimated"])
+
     async def _save_endpoint(self, session: AsyncSession, material: Material, row: RunRow, now: datetime) -> None:
         endpoint_id = material.endpoint.id
         if material.state == "cancelled":
             return
+        blamed = material.outcome.problem
+        if blamed is not None and blamed.reason is Reason.BUDGET_EXHAUSTED and not material.answers:
+            return  # nothing was asked: the last verdict stands
         scored = any(answer.score is not None for answer in material.answers)
         await after_run(
-            session, endpoint_id, material.outcome.problem, asked=bool(material.answers), scored=scored, now=now,
-            rng=self._rng,
-        )  # fmt: skip
+            session, endpoint_id, blamed, asked=bool(material.answers), scored=scored, now=now, rng=self._rng
+        )
         values: dict[str, object] = {"verdict": row.verdict, "because": row.because, "verdict_run": row.id}
         if material.assessment is not None:
             values["story"] = story_to_json(material.assessment.story)
@@ -210,15 +227,6 @@ class Conclusion:
                 return
             await own_baseline.build(session, material.endpoint, last, made_by="automatic", now=self._clock())
         log.info("own baseline built", action="baseline_built", endpoint=material.endpoint.name)
-
-
-def _count_check(row: RunRow, outcome: Outcome) -> None:
-    """The check of the judge is paid for by the run that caused it."""
-    if outcome.judge_check is not None and not outcome.judge_check.shared:
-        found = outcome.judge_check.examination
-        row.requests += found.attempts
-        row.prompt_tokens += found.prompt_tokens
-        row.completion_tokens += found.completion_tokens
 
 
 def _state(outcome: Outcome, scored: int) -> str:

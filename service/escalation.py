@@ -12,8 +12,8 @@ from baselines.assess import Assessment
 from baselines.doubt import Step, doubtful, next_step
 from probes import registry
 from probes.plans import banks_hash
-from probes.types import Ask, Measurement, Plan
-from service import plan_report
+from probes.types import Measurement, Plan
+from service.budgets import Ledger
 from service.log import logger
 from service.questions import questions, to_json
 from service.storage import runs as run_store
@@ -46,10 +46,12 @@ class Escalation:
         database: Database,
         plans: Mapping[str, Plan],
         how: How,
+        ledger: Ledger,
         queued: Callable[[], None],
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
+        self._ledger = ledger
         self._plans = plans
         self._how = how
         self._queued = queued
@@ -73,8 +75,9 @@ class Escalation:
             focus = to_json(doubtful(arm, done.measurements, done.assessment.detectors[arm]))
         now = self._clock()
         asks = questions(plan, seed=0, focus=focus)
+        problem = await self._ledger.refusal(done.endpoint, plan, asks)
         async with self._database.write() as session:
-            why_not = await self._refused(session, done, step, asks, plan)
+            why_not = await self._often_enough(session, done, step) or (problem.detail if problem else None)
             run_id = None
             if why_not is None:
                 row, _ = await run_store.enqueue(
@@ -92,10 +95,8 @@ class Escalation:
         if run_id is not None:
             self._queued()
 
-    async def _refused(
-        self, session: AsyncSession, done: Finished, step: Step, asks: Sequence[Ask], plan: Plan
-    ) -> str | None:
-        """Why the next step is not taken, if so."""
+    async def _often_enough(self, session: AsyncSession, done: Finished, step: Step) -> str | None:
+        """Why the next step is not taken again so soon, if so."""
         now = self._clock()
         made = await session.scalar(
             select(func.count())
@@ -105,11 +106,4 @@ class Escalation:
         )
         if (made or 0) >= A_DAY[step]:
             return f"there were {made} such runs in the last 24 hours"
-        limit = done.endpoint.limits.get("tokens_per_day")
-        if limit is None:
-            return None
-        left = limit - await run_store.tokens_today(session, done.endpoint.id, now)
-        needed = plan_report.tokens_of(asks, plan)
-        if needed > left:
-            return f"it may take {needed:,} tokens, and {max(left, 0):,} of limits.tokens_per_day are left today"
         return None

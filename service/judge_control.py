@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from probes.anchors import Examination, anchors, examine, problem_of
 from probes.judge import Judge
 from probes.types import Problem
+from service import plan_report
+from service.amounts import Amounts
 from service.log import logger
 from service.storage.grades import DatabaseGrades
 
@@ -45,13 +47,26 @@ class JudgeControl:
         self._last: Checked | None = None
         self._good_at: datetime | None = None
 
+    def next_check(self) -> Amounts:
+        """What the next run's check will take, without a price: nothing while the last one is shared."""
+        if self._fresh() is not None:
+            return Amounts()
+        if self._last is None or not self._last.examination.graded:
+            return plan_report.check_amounts()
+        found = self._last.examination
+        return Amounts(
+            requests=found.attempts, judge_prompt_tokens=found.prompt_tokens,
+            judge_completion_tokens=found.completion_tokens,
+        )  # fmt: skip
+
+    def _fresh(self) -> Checked | None:
+        return self._last if self._last is not None and self._clock() - self._last.at < self._share else None
+
     async def check(self) -> Checked:
         """How the judge does now. Never raises for what the judge does."""
         async with self._lock:
-            if self._last is not None and self._clock() - self._last.at < self._share:
-                return Checked(
-                    examination=self._last.examination, problem=self._last.problem, at=self._last.at, shared=True
-                )
+            if (known := self._fresh()) is not None:
+                return replace(known, shared=True)
             began = self._clock()
             found = await examine(self._judge, anchors())
             problem = problem_of(found, self._floor)

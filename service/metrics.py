@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -19,6 +19,8 @@ from baselines.profiles import published
 from baselines.types import Verdict
 from probes.moral_self_assessment.probe import CENTRE
 from service import slot_metrics
+from service.budget_metrics import budget_families, cost_family
+from service.budgets import Ledger
 from service.false_alarms import COUNTER
 from service.log import logger
 from service.storage import endpoints as endpoint_store
@@ -61,6 +63,8 @@ class Snapshot:
     landmarks: Mapping[str, Mapping[tuple[str, str], float]] = field(default_factory=dict)
     notifications: tuple[NotificationCountRow, ...] = ()
     queued: int = 0
+    budgets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By endpoint, "" for all of them: limit, spent and overrun by period and unit."""
 
 
 async def take(session: AsyncSession) -> Snapshot:
@@ -120,9 +124,11 @@ class SnapshotCollector(Collector):
         yield from _comparisons(self.snapshot)
         yield from _states(self.snapshot)
         yield from _totals(self.snapshot)
+        yield cost_family({one.name: one.counters for one in self.snapshot.endpoints})
         yield from _false_alarms(self.snapshot)
         yield from slot_metrics.families((one.name, one.counters) for one in self.snapshot.endpoints)
         yield slot_metrics.offline(self.offline_since())
+        yield from budget_families(self.snapshot.budgets)
         queue = GaugeMetricFamily("selfwatch_queue_depth", "Runs that wait for a worker.")
         queue.add_metric([], self.snapshot.queued)
         yield queue
@@ -287,8 +293,9 @@ class Metrics:
 
     content_type = CONTENT_TYPE_LATEST
 
-    def __init__(self, database: Database, *more: Collector) -> None:
+    def __init__(self, database: Database, ledger: Ledger, *more: Collector) -> None:
         self._database = database
+        self._ledger = ledger
         self._collector = SnapshotCollector()
         self._registry = CollectorRegistry()
         self._registry.register(self._collector)
@@ -322,7 +329,10 @@ class Metrics:
         """Read and render now. While the database cannot be used, what was read last is shown, and that."""
         try:
             async with self._database.read() as session:
-                self._collector.snapshot = await take(session)
+                found = await take(session)
+                rows = await endpoint_store.all_endpoints(session)
+            standing = {row.name: self._ledger.standing(row) for row in rows}
+            self._collector.snapshot = replace(found, budgets={"": self._ledger.total(), **standing})
         except OperationalError:
             self.changed()
         self._collector.database_up = self._database.trouble is None
@@ -332,7 +342,8 @@ class Metrics:
     async def _keep_fresh(self) -> None:
         while True:
             await asyncio.sleep(REFRESH_S)
-            await self._old.wait()
+            with contextlib.suppress(TimeoutError):  # at midnight the budgets begin anew without anybody's doing
+                await asyncio.wait_for(self._old.wait(), self._ledger.seconds_to_reset())
             self._old.clear()
             try:
                 await uninterrupted(self.refresh())

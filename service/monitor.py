@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy.exc import OperationalError
 
@@ -23,6 +23,7 @@ from probes.types import (
 )
 from service import grounds
 from service.asking import STALLED_S, Asking
+from service.budgets import Ledger, Meter
 from service.clients import Clients, capabilities_of, learn
 from service.conclude import Conclusion
 from service.early_end import EarlyEnd
@@ -57,9 +58,11 @@ class Monitor:
         judging: Judging | JudgeUnavailable,
         conclusion: Conclusion,
         false_alarms: FalseAlarms,
+        ledger: Ledger,
         changed: Callable[[], None],
         gates: Gates,
         first_look: Callable[[EndpointRow], Awaitable[None]],
+        clock: Callable[[], datetime],
     ) -> None:
         self._first_look = first_look
         self._database = database
@@ -69,8 +72,10 @@ class Monitor:
         self._judging = judging
         self._conclusion = conclusion
         self._false_alarms = false_alarms
+        self._ledger = ledger
         self._changed = changed
         self._gates = gates
+        self._clock = clock
         self._asking: dict[str, Asking] = {}
         self._begun: dict[str, float] = {}
         self._draining = False
@@ -96,11 +101,12 @@ class Monitor:
         """Carry out a claimed run. Never raises but for cancellation, which puts the run back in the queue."""
         self._begun[run.id] = time.monotonic()
         try:
-            outcome = await self._ask_all(run)
-            if outcome is None:
-                await self._database.persistently(lambda: self._release(run))
-            else:
-                await self._database.persistently(lambda: self._conclusion.write(run, outcome))
+            with self._ledger.open(run) as meter:
+                outcome = await self._ask_all(run, meter)
+                if outcome is None:
+                    await self._database.persistently(lambda: self._release(run))
+                else:
+                    await self._database.persistently(lambda: self._conclusion.write(run, outcome))
         except* LostLeaseError:
             log.warning("run taken over by another worker", action="run_lost", run=run.id)
         except* asyncio.CancelledError:
@@ -120,16 +126,15 @@ class Monitor:
         async with self._database.write() as session:
             await run_store.release(session, run)
 
-    async def _so_far(self, run: RunRow) -> tuple[EndpointRow, list[Answer], int]:
-        """The endpoint, the answers there are already, and the tokens it has cost today."""
+    async def _so_far(self, run: RunRow) -> tuple[EndpointRow, list[Answer]]:
+        """The endpoint, and the answers there are already."""
         async with self._database.read() as session:
             endpoint = await session.get_one(EndpointRow, run.endpoint_id)
-            done = await run_store.answers_of(session, [run.id])
-            return endpoint, done, await run_store.tokens_today(session, endpoint.id, datetime.now(UTC))
+            return endpoint, await run_store.answers_of(session, [run.id])
 
-    async def _ask_all(self, run: RunRow) -> Outcome | None:
+    async def _ask_all(self, run: RunRow, meter: Meter) -> Outcome | None:
         """Ask what is left. None: the run is not over, and goes back to the queue."""
-        endpoint, done, spent = await self._database.persistently(lambda: self._so_far(run))
+        endpoint, done = await self._database.persistently(lambda: self._so_far(run))
         plan = self._plans.get(run.plan)
         if plan is None or banks_hash(plan, registry.probe) != run.banks_hash:
             return Outcome(problem=_stale_plan(run.plan, known=plan is not None))
@@ -142,22 +147,22 @@ class Monitor:
             plan=run.plan,
             to_ask=len(work.asks),
         )
-        budget = Budget(limit=endpoint.limits.get("tokens_per_day"), spent=spent)
         try:
+            await self._database.persistently(lambda: meter.admit(endpoint, plan, work.asks))
             await self._first_look(endpoint)
-            runner = await self._runner(work, budget)
+            runner = await self._runner(work, meter)
         except CallError as error:
             return Outcome(problem=error.problem)
-        asking = await self._asking_of(work, runner, budget)
+        asking = await self._asking_of(work, runner, meter)
         self._asking[run.id] = asking
         if self._draining:
             asking.stop()
         try:
-            return await self._carry_out(work, asking)
+            return await self._carry_out(work, asking, meter)
         finally:
             del self._asking[run.id]
 
-    async def _asking_of(self, work: Work, runner: Runner, budget: "Budget") -> Asking:
+    async def _asking_of(self, work: Work, runner: Runner, meter: Meter) -> Asking:
         gate = self._gates.of(work.endpoint)
 
         def stop() -> None:
@@ -170,13 +175,15 @@ class Monitor:
             stop=stop,
             in_flight=lambda: gate.under_way,
             pending=[answer.key for _item, answer in work.unjudged],
+            priced=meter.priced,
+            clock=self._clock,
         )
         ending = await self._early_end(work.run, work.endpoint, work.plan, work.done)
-        asking = Asking(runner=runner, writer=writer, ending=ending, spend=budget.spend)
+        asking = Asking(runner=runner, writer=writer, ending=ending, spend=meter.add_judged)
         asking.judged = any(answer.score is not None and needs_judge(answer.cell.probe) for answer in work.done)
         return asking
 
-    async def _carry_out(self, work: Work, asking: Asking) -> Outcome | None:
+    async def _carry_out(self, work: Work, asking: Asking, meter: Meter) -> Outcome | None:
         problem: Problem | None = None
         checked: Checked | None = None
         try:
@@ -187,6 +194,7 @@ class Monitor:
                     problem = error.problem
                 if check is not None and asking.judged and not asking.stopped:  # while the writer keeps the lease
                     checked = await check
+                    meter.add_check(checked)
         except* LostLeaseError:
             raise LostLeaseError(work.run.id) from None
         if asking.writer.wishes.cancelled:
@@ -238,9 +246,9 @@ class Monitor:
             return Capabilities()  # the run meets the same problem, and names it
         return found.capabilities
 
-    async def _runner(self, work: Work, budget: "Budget") -> Runner:
+    async def _runner(self, work: Work, meter: Meter) -> Runner:
         """Raises CallError when the endpoint's key cannot be had."""
-        client = self._clients.of(work.endpoint)
+        client = meter.around(self._clients.of(work.endpoint))
         capabilities = await self._capabilities(work.endpoint) if work.asks else Capabilities()
         judging = self._judging if isinstance(self._judging, Judging) else None
         return Runner(
@@ -255,28 +263,10 @@ class Monitor:
                 retry_base_s=self._settings.retry_base_s,
             ),
             score_of=lambda item, reply: registry.probe(item.probe).score(item, reply),
-            before_call=budget.check,
+            before_call=meter.check,
             gate=self._gates.of(work.endpoint),
             tenant=work.run.id,
         )
-
-
-class Budget:
-    """Tokens an endpoint may still cost today (UTC)."""
-
-    def __init__(self, *, limit: int | None, spent: int) -> None:
-        self._limit = limit
-        self._spent = spent
-
-    def spend(self, answer: Answer) -> None:
-        self._spent += answer.prompt_tokens + answer.completion_tokens
-
-    def check(self) -> None:
-        """Raises CallError(BUDGET_EXHAUSTED) once the day's tokens are used up."""
-        if self._limit is not None and self._spent >= self._limit:
-            detail = f"{self._spent} of {self._limit} tokens are used today"
-            remedy = "raise limits.tokens_per_day, or wait for midnight UTC"
-            raise CallError(Problem(reason=Reason.BUDGET_EXHAUSTED, detail=detail, remedy=remedy), sent=False)
 
 
 def _stale_plan(name: str, *, known: bool) -> Problem:

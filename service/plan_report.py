@@ -1,5 +1,6 @@
 """What a plan asks, before it is paid for: questions, calls, tokens. Counts are exact; tokens are estimates."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -8,10 +9,11 @@ from rich.table import Table
 
 from probes import registry
 from probes.anchors import anchors
-from probes.clients.personas import tokens
 from probes.judge import messages
 from probes.plans import draw
 from probes.types import Ask, Item, JudgeScoring, LanguageScoring, Plan
+from probes.usage import tokens
+from service.amounts import Amounts
 
 SHORT_REPLY = 3
 SENTENCE_REPLY = 30
@@ -53,18 +55,17 @@ def report(plan: Plan) -> Report:
     for ask in draw(plan, seed=ANY_SEED, probe_of=registry.probe):
         groups[ask.item.probe, ask.item.method].append(ask)
     judged = any(registry.probe(s.probe).needs_judge for s in plan.selections)
-    prompts = sum(_judge_tokens(anchor.item, tokens(anchor.reply)) for anchor in anchors()) if judged else 0
     return Report(
         plan=plan.name,
         lines=tuple(_line(*key, asks, plan) for key, asks in groups.items()),
         anchor_calls=len(anchors()) if judged else 0,
-        anchor_tokens=prompts + len(anchors()) * GRADE_REPLY if judged else 0,
+        anchor_tokens=check_amounts().tokens if judged else 0,
     )
 
 
 def _line(probe: str, method: str, asks: list[Ask], plan: Plan) -> Line:
     judged = isinstance(asks[0].item.scoring, JudgeScoring)
-    said = [_said(ask.item, plan) for ask in asks]
+    taken = amounts_of(asks, plan)
     return Line(
         probe=probe,
         method=method,
@@ -72,16 +73,41 @@ def _line(probe: str, method: str, asks: list[Ask], plan: Plan) -> Line:
         items=len({ask.item.id for ask in asks}),
         calls=len(asks),
         judge_calls=len(asks) if judged else 0,
-        prompt_tokens=sum(_put(ask.item) for ask in asks),
-        completion_tokens=sum(said),
-        judge_prompt_tokens=sum(_judge_tokens(a.item, n) for a, n in zip(asks, said, strict=True)) if judged else 0,
-        judge_completion_tokens=GRADE_REPLY * len(asks) if judged else 0,
+        prompt_tokens=taken.prompt_tokens,
+        completion_tokens=taken.completion_tokens,
+        judge_prompt_tokens=taken.judge_prompt_tokens,
+        judge_completion_tokens=taken.judge_completion_tokens,
     )
 
 
-def tokens_of(asks: Sequence[Ask], plan: Plan) -> int:
-    """Tokens that the model's own calls take, about."""
-    return sum(_put(ask.item) + _said(ask.item, plan) for ask in asks)
+def amounts_of(asks: Sequence[Ask], plan: Plan) -> Amounts:
+    """What the questions take, about, without a price and without the check of the judge."""
+    total = Amounts()
+    for item, times in _times(asks):
+        said, judged = _said(item, plan), isinstance(item.scoring, JudgeScoring)
+        total += Amounts(
+            requests=times * (1 + judged),
+            prompt_tokens=times * _put(item),
+            completion_tokens=times * said,
+            judge_prompt_tokens=times * _judge_tokens(item, said) if judged else 0,
+            judge_completion_tokens=times * GRADE_REPLY if judged else 0,
+        )
+    return total
+
+
+def check_amounts() -> Amounts:
+    """What a check of the judge takes, about, without a price."""
+    prompts = sum(_judge_tokens(anchor.item, tokens(anchor.reply)) for anchor in anchors())
+    return Amounts(
+        requests=len(anchors()), judge_prompt_tokens=prompts, judge_completion_tokens=len(anchors()) * GRADE_REPLY
+    )
+
+
+def _times(asks: Sequence[Ask]) -> Iterable[tuple[Item, int]]:
+    """Each item once, and how often it is asked: a full run asks some of them dozens of times."""
+    items = {ask.item.id: ask.item for ask in asks}
+    counts = Counter(ask.item.id for ask in asks)
+    return [(items[item_id], times) for item_id, times in counts.items()]
 
 
 def _put(item: Item) -> int:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
@@ -16,10 +16,12 @@ from baselines.sequential import spans_of, start_from_own, start_from_published
 from baselines.types import ARM_PROBES, Arm, DetectorState, Profile, ProfileCell, ProfileSet, State
 from probes import registry
 from probes.plans import draw
-from probes.types import Cell, Plan
+from probes.types import Ask, Cell, Plan
 from service import plan_report
+from service.amounts import Amounts
+from service.estimates import Kind, Rate, askable, estimate
 from service.false_alarms import arms_of, interval
-from service.settings import Price
+from service.prices import Prices
 
 MONTH = timedelta(days=30)
 SOON, LATER = timedelta(days=1), timedelta(days=7)
@@ -44,23 +46,33 @@ class ArmPower:
 
 @dataclass(frozen=True, kw_only=True)
 class Quote:
-    """A plan on a schedule. Counts are at most; tokens of the model's own calls are estimates.
-    `reference`: own, published, or planned (an own baseline that will be built from the first runs)."""
+    """A plan on a schedule. Counts are at most, tokens are estimates, those that a budget is held against as well.
+
+    `calls` and `a_run`: one run, `check`: its check of the judge, both unpriced. `reference`: own, published, or
+    planned (an own baseline that will be built from the first runs)."""
 
     plan: str
     every: timedelta
-    calls_per_month: int
-    prompt_tokens_per_month: int
-    completion_tokens_per_month: int
+    calls: int
+    a_run: Amounts
+    check: Amounts
+    runs_per_month: float
     reference: str
     arms: Mapping[Arm, ArmPower]
 
-    def usd_per_month(self, price: Price | None) -> float | None:
-        """Of the model's own calls; None without a price."""
-        if price is None:
-            return None
-        spent = self.prompt_tokens_per_month * price.prompt + self.completion_tokens_per_month * price.completion
-        return round(spent / 1e6, 2)
+    @property
+    def calls_per_month(self) -> int:
+        """Without the checks of the judge."""
+        return round(self.runs_per_month * self.calls)
+
+    @property
+    def tokens_per_month(self) -> int:
+        return round(self.runs_per_month * (self.a_run + self.check).tokens)
+
+    def usd_per_month(self, prices: Prices, model: str | None) -> float | None:
+        """None without a price."""
+        usd = prices.usd(model, self.a_run + self.check) if model else None
+        return None if usd is None else round(self.runs_per_month * usd, 2)
 
     @property
     def powerless(self) -> bool:
@@ -79,17 +91,16 @@ def quote(
     baseline_runs: int,
     own: Profile | None = None,
     detectors: Mapping[Arm, DetectorState] | None = None,
+    measured: Mapping[Kind, Rate] | None = None,
+    judged: bool = True,
 ) -> Quote:
     """`baseline_runs`: of how many runs an own baseline will be built where there is none; 0: it stays published.
 
-    `detectors`: what is known of the endpoint's wobble.
+    `detectors`: what is known of the endpoint's wobble; `measured`: what its last runs took. `judged`: whether there is
+    a judge; without one, questions that need it are not asked.
     """
     asks = draw(plan, seed=0, probe_of=registry.probe)
-    report = plan_report.report(plan)
-    runs = MONTH / every
-    prompt = sum(line.prompt_tokens for line in report.lines)
-    completion = sum(line.completion_tokens for line in report.lines)
-    judged = sum(line.judge_calls for line in report.lines)
+    checked = judged and any(registry.probe(s.probe).needs_judge for s in plan.selections)
     arms = {}
     for arm in arms_of(plan):
         items = {ask.item.id: ask.item.cell for ask in asks if ask.item.probe in ARM_PROBES[arm]}
@@ -104,12 +115,19 @@ def quote(
     return Quote(
         plan=plan.name,
         every=every,
-        calls_per_month=round(runs * (len(asks) + judged)),
-        prompt_tokens_per_month=round(runs * prompt),
-        completion_tokens_per_month=round(runs * completion),
+        calls=_calls(asks, judged=judged),
+        a_run=estimate(askable(asks, judged=judged), plan, measured or {}).amounts,
+        check=plan_report.check_amounts() if checked else Amounts(),
+        runs_per_month=MONTH / every,
         reference="own" if own else "planned" if baseline_runs else "published",
         arms=arms,
     )
+
+
+def _calls(asks: Sequence[Ask], *, judged: bool) -> int:
+    """At most: to the model, and to the judge."""
+    put = askable(asks, judged=judged)
+    return len(put) + sum(registry.probe(ask.item.probe).needs_judge for ask in put)
 
 
 def with_power(plan: Plan, every: timedelta, profiles: ProfileSet, *, threshold: float, baseline_runs: int) -> str:
@@ -134,13 +152,17 @@ def with_power(plan: Plan, every: timedelta, profiles: ProfileSet, *, threshold:
     return sooner or "use the plan `heartbeat` every PT1H"
 
 
-def to_json(found: Quote, price: Price | None = None) -> dict[str, Any]:
+def to_json(found: Quote, prices: Prices, model: str) -> dict[str, Any]:
+    """Tokens and USD hold the judge's share, with one check of the judge a run. USD are None without a price."""
+    once = prices.priced(model, found.a_run + found.check)
     return {
         "plan": found.plan,
         "every_s": found.every.total_seconds(),
         "calls_per_month": found.calls_per_month,
-        "tokens_per_month": found.prompt_tokens_per_month + found.completion_tokens_per_month,
-        "usd_per_month": found.usd_per_month(price),
+        "tokens_per_run": once.tokens,
+        "tokens_per_month": found.tokens_per_month,
+        "usd_per_run": None if once.usd is None else round(once.usd, 6),
+        "usd_per_month": found.usd_per_month(prices, model),
         "reference": found.reference,
         "finds": {
             str(arm): {
@@ -155,16 +177,25 @@ def to_json(found: Quote, price: Price | None = None) -> dict[str, Any]:
 
 
 def of_schedules(
-    schedules: Mapping[str, str], plans: Mapping[str, Plan], profiles: str, *, threshold: float, baseline_runs: int
+    schedules: Mapping[str, str],
+    plans: Mapping[str, Plan],
+    profiles: str,
+    *,
+    threshold: float,
+    baseline_runs: int,
+    judged: bool,
 ) -> list[Quote]:
     """A quote for each plan that is scheduled, for an endpoint that nothing is known of. Raises KeyError for an unknown
     plan."""
-    return [_kept(plans[name], interval(spec), profiles, threshold, baseline_runs) for name, spec in schedules.items()]
+    return [
+        _kept(plans[name], interval(spec), profiles, threshold=threshold, baseline_runs=baseline_runs, judged=judged)
+        for name, spec in schedules.items()
+    ]
 
 
 @lru_cache(maxsize=512)
-def _kept(plan: Plan, every: timedelta, profiles: str, threshold: float, baseline_runs: int) -> Quote:
-    return quote(plan, every, published(profiles), threshold=threshold, baseline_runs=baseline_runs)
+def _kept(plan: Plan, every: timedelta, profiles: str, *, threshold: float, baseline_runs: int, judged: bool) -> Quote:
+    return quote(plan, every, published(profiles), threshold=threshold, baseline_runs=baseline_runs, judged=judged)
 
 
 def _shift(found: Shift | None) -> dict[str, float] | None:

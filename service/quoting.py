@@ -13,14 +13,18 @@ from baselines.types import Arm, DetectorState, Profile
 from baselines.verdict import NAMES
 from probes.types import Plan
 from service import own_baseline, quote
+from service.estimates import Kind, Rate, rates
 from service.false_alarms import FalseAlarms, interval
-from service.settings import Price, Settings
+from service.prices import prices_of
+from service.settings import Settings
 from service.storage import endpoints as store
 from service.storage import results
 from service.storage.engine import Database
 
 EVERY = "PT15M"
 PROFILES = "gpt-4.1/all"
+MOST_MODELS = 4
+"""So many models are priced in one line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +37,7 @@ class Known:
     model: str | None = None
     own: Profile | None = None
     detectors: Mapping[Arm, DetectorState] | None = None
+    measured: Mapping[Kind, Rate] | None = None
 
 
 def show(
@@ -57,9 +62,19 @@ def show(
     found = quote.quote(
         plans[name], interval(known.spec), published(known.profiles), threshold=known.threshold,
         baseline_runs=settings.auto_baseline_runs, own=known.own, detectors=known.detectors,
+        measured=known.measured,
     )  # fmt: skip
-    price = settings.prices.get(known.model) if known.model else None
-    _print(found, console, spec=known.spec, promise=alarms.promise, price=price)
+    _print(found, console, spec=known.spec, promise=alarms.promise, cost=cost(found, settings, known.model))
+
+
+def cost(found: quote.Quote, settings: Settings, model: str | None) -> str:
+    """In words, a month: with the model that is asked, or, where none is named, with each that has a price."""
+    judges = (settings.judge_model, settings.second_judge_model)
+    models = [model] if model else [name for name in settings.prices if name not in judges][:MOST_MODELS]
+    prices = prices_of(settings)
+    sums = [(name, usd) for name in models if (usd := found.usd_per_month(prices, name)) is not None]
+    told = ", ".join(f"about {usd:,.2f} USD with {name}" for name, usd in sums)
+    return told or "no price in the settings (prices)"
 
 
 async def _of_endpoint(settings: Settings, alarms: FalseAlarms, name: str, plan: str, every: str | None) -> Known:
@@ -76,7 +91,7 @@ async def _of_endpoint(settings: Settings, alarms: FalseAlarms, name: str, plan:
                 spec=every or specs.get(plan, EVERY), profiles=row.profiles, model=row.model,
                 threshold=await alarms.threshold_log10(session),
                 own=own_baseline.profile(await own_baseline.current(session, row.id)),
-                detectors=await results.detectors(session, row.id),
+                detectors=await results.detectors(session, row.id), measured=await rates(session, row.id),
             )  # fmt: skip
     finally:
         await database.close()
@@ -91,14 +106,12 @@ async def _of_fleet(settings: Settings, alarms: FalseAlarms, every: str) -> Know
         await database.close()
 
 
-def _print(found: quote.Quote, console: Console, *, spec: str, promise: str, price: Price | None) -> None:
+def _print(found: quote.Quote, console: Console, *, spec: str, promise: str, cost: str) -> None:
     if not found.arms:
         console.print("it measures, and watches no arm: it raises no alarm", highlight=False)
         return
-    usd = found.usd_per_month(price)
-    tokens = found.prompt_tokens_per_month + found.completion_tokens_per_month
-    cost = f"about {usd:,.2f} USD" if usd is not None else "no price in the settings (prices)"
-    title = f"{found.plan} on {spec}: {found.calls_per_month:,} calls, {tokens:,} tokens a month, {cost}"
+    tokens = f"{found.tokens_per_month:,} tokens a month with the judge's"
+    title = f"{found.plan} on {spec}: {found.calls_per_month:,} calls, {tokens}, {cost}"
     table = Table(title=title, title_justify="left")
     for column in (
         "arm",

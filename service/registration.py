@@ -22,13 +22,15 @@ class Strict(BaseModel):
 
 
 class Limits(Strict):
-    """What one endpoint may be asked. Tokens and USD count per UTC day."""
+    """What one endpoint may be asked. Days and months are those of UTC; tokens and USD count the judge's share too."""
 
     concurrency: int = Field(default=8, ge=1, le=256)
     requests_per_minute: int | None = Field(default=None, ge=1)
     tokens_per_minute: int | None = Field(default=None, ge=1)
     tokens_per_day: int | None = Field(default=None, ge=1)
     usd_per_day: float | None = Field(default=None, gt=0)
+    tokens_per_month: int | None = Field(default=None, ge=1)
+    usd_per_month: float | None = Field(default=None, gt=0)
 
 
 class SamplingIn(Strict):

@@ -38,7 +38,8 @@ BATCH = 100
 POISONED = timedelta(hours=1)
 """A schedule that cannot be read is tried again after this long; it stops no other."""
 
-OverBudget = Callable[[AsyncSession, EndpointRow, Plan, datetime], Awaitable[bool]]
+OverBudget = Callable[[EndpointRow, Plan], Awaitable[bool]]
+"""Whether a run of the plan could not be afforded now."""
 log = logger()
 
 
@@ -56,10 +57,8 @@ def _size(plan: Plan, banks: str) -> int:
     return size(plan, registry.probe)
 
 
-async def over_budget(session: AsyncSession, endpoint: EndpointRow, _plan: Plan, now: datetime) -> bool:
-    """Whether the endpoint's tokens of today are used up."""
-    limit = endpoint.limits.get("tokens_per_day")
-    return limit is not None and await run_store.tokens_today(session, endpoint.id, now) >= limit
+async def never_over(_endpoint: EndpointRow, _plan: Plan) -> bool:
+    return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +84,7 @@ class Scheduler:
         clock: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
         offline: Callable[[str], bool] = lambda _base_url: False,
-        budget: OverBudget = over_budget,
+        budget: OverBudget = never_over,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
@@ -218,7 +217,7 @@ class Scheduler:
         )  # fmt: skip
         if plan is None or endpoint.paused or refusal(found) is not None:
             return found
-        return Standing(over_budget=await self._over_budget(session, endpoint, plan, now))
+        return Standing(over_budget=await self._over_budget(endpoint, plan))
 
     async def _queue(self, session: AsyncSession, due: Due, plan: Plan, slot: datetime, now: datetime) -> str:
         era = due.schedule.era
@@ -236,4 +235,4 @@ class Scheduler:
         self._changed()
 
 
-__all__: Sequence[str] = ("OverBudget", "Scheduler", "new_run", "over_budget")
+__all__: Sequence[str] = ("OverBudget", "Scheduler", "new_run")

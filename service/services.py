@@ -7,12 +7,14 @@ from datetime import datetime
 from fastapi import Request
 
 from probes.types import Plan
+from service.budgets import Ledger
 from service.clients import Clients
 from service.connectivity import Connectivity
 from service.events import Events
 from service.false_alarms import FalseAlarms
 from service.gates import Gates
 from service.metrics import Metrics
+from service.prices import Prices
 from service.progress import Progress
 from service.settings import Settings
 from service.storage.engine import Database
@@ -39,6 +41,8 @@ class Services:
     false_alarms: FalseAlarms
     events: Events
     progress: Progress
+    prices: Prices
+    ledger: Ledger
     judge_note: str | None
     connectivity: Connectivity
 

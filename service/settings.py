@@ -39,6 +39,16 @@ class Price(BaseModel):
     completion: float = Field(ge=0)
 
 
+class BudgetConfig(BaseModel):
+    """What the whole installation may cost, in UTC days and months."""
+
+    model_config = ConfigDict(extra="forbid")
+    tokens_per_day: int | None = Field(default=None, ge=1)
+    usd_per_day: float | None = Field(default=None, gt=0)
+    tokens_per_month: int | None = Field(default=None, ge=1)
+    usd_per_month: float | None = Field(default=None, gt=0)
+
+
 class SelectionConfig(BaseModel):
     """How much of one probe a user's plan asks: `questions` per cell ("all": every item once), `replies` to each."""
 
@@ -133,6 +143,7 @@ class Settings(BaseSettings):
         default="confirm", description="what weak and strong evidence lead to: more answers, and a full run"
     )
     prices: dict[str, Price] = Field(default={}, description="by model name")
+    budget: BudgetConfig = Field(default_factory=BudgetConfig, description="of all endpoints together")
     retention_days: float = Field(default=30, gt=0, le=36_500, description="raw replies are kept for so long")
     retention_answers_days: float = Field(default=90, gt=0, le=36_500, description="scores of single answers")
     retention_mb: float = Field(default=100_000, gt=0, description="of database in use; above it the oldest replies go")

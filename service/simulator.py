@@ -12,9 +12,10 @@ from pydantic import BaseModel, Field
 
 from baselines.profiles import published
 from baselines.types import Profile
-from probes.clients.personas import DRIFTING, FINGERPRINT, Personas, Rates, tokens
+from probes.clients.personas import DRIFTING, FINGERPRINT, Personas, Rates
 from probes.registry import items_by_id
 from probes.types import Message
+from probes.usage import tokens
 from service.listen import CannotListenError, listen
 
 PROFILES = "gpt-4.1/all"

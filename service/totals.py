@@ -28,6 +28,8 @@ async def count_run(session: AsyncSession, run: RunRow, answers: Sequence[Answer
         counts["tokens", "judge_completion", ""] += answer.judge_completion_tokens
     counts["runs", run.plan, run.state] += 1
     totals = {key: float(value) for key, value in counts.items() if value}
+    if run.usd is not None:
+        totals["usd", "", ""] = run.usd
     seconds = (now - (run.started_at or now)).total_seconds()
     totals["duration_sum", run.plan, ""] = seconds
     bucket = next((str(limit) for limit in DURATION_BUCKETS_S if seconds <= limit), "+Inf")

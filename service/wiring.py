@@ -22,12 +22,15 @@ from probes.judge import Judge
 from probes.types import Problem, Reason
 from service import security
 from service.alerting import Alerting
+from service.amounts import Amounts
 from service.api.endpoints import register
 from service.api.problems import ProblemError
+from service.budgets import Ledger
 from service.clients import Clients
 from service.conclude import Conclusion
 from service.connectivity import Connectivity, Target
 from service.escalation import Escalation
+from service.estimates import Estimator
 from service.events import Events
 from service.false_alarms import FalseAlarms
 from service.gates import Gates
@@ -39,6 +42,7 @@ from service.metrics import Metrics
 from service.monitor import Monitor
 from service.outbound import GuardedConnector, OutboundPolicy
 from service.plans import plans_of
+from service.prices import check_budget, prices_of
 from service.probing import Probing
 from service.progress import Progress
 from service.queue import Workers
@@ -81,6 +85,7 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         stack.push_async_callback(transport.aclose)
         notifiers = await build_notifiers(settings, policy, stack)
         judging = _judging(settings, transport, database, clock)
+        ledger = await _ledger(settings, database, judging, clock)
 
         def changed() -> None:
             metrics.changed()
@@ -88,7 +93,7 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
 
         retention = Retention(database=database, settings=settings, changed=changed, clock=clock)
         lag = LoopLag(settings.loop_watch_s)
-        metrics = Metrics(database, retention.collector, lag)
+        metrics = Metrics(database, ledger, retention.collector, lag)
         events = Events(max_streams=settings.event_streams)
         progress = Progress(database=database, events=events, clock=clock)
 
@@ -110,27 +115,35 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
             clock=clock, changed=changed,
         )  # fmt: skip
 
-        def queued() -> None:
-            workers.wake()
-
-        escalation = Escalation(database=database, plans=plans, how=settings.escalation, queued=queued, clock=clock)
+        escalation = Escalation(
+            database=database,
+            plans=plans,
+            how=settings.escalation,
+            ledger=ledger,
+            queued=lambda: workers.wake(),  # noqa: PLW0108 (the workers are made after it)
+            clock=clock,
+        )
         monitor = Monitor(
             database=database, settings=settings, plans=plans, clients=clients, judging=judging,
             conclusion=Conclusion(
                 database=database, plans=plans, alerting=alerting, clock=clock, false_alarms=false_alarms,
-                escalation=escalation, auto_baseline_runs=settings.auto_baseline_runs, connectivity=connectivity,
+                escalation=escalation, auto_baseline_runs=settings.auto_baseline_runs, prices=ledger.prices,
+                connectivity=connectivity,
             ),
-            false_alarms=false_alarms, changed=changed, gates=gates, first_look=probing.first_look,
+            false_alarms=false_alarms, ledger=ledger, changed=changed, clock=clock, gates=gates,
+            first_look=probing.first_look,
         )  # fmt: skip
         workers = Workers(database=database, monitor=monitor, count=settings.workers, clock=clock)
         scheduler = Scheduler(
             database=database, plans=plans, queued=workers.wake, clock=clock, offline=connectivity.concerns,
+            budget=ledger.over_budget,
             changed=changed,
         )  # fmt: skip
         services = Services(
             settings=settings, database=database, plans=plans, vault=vault, metrics=metrics, clients=clients,
             wake=workers.wake, look=monitor.look, drain=drain, gates=gates, changed=changed,
             clock=clock, false_alarms=false_alarms, events=events, progress=progress,
+            prices=ledger.prices, ledger=ledger,
             judge_note=f"{NO_JUDGE.detail}; {NO_JUDGE.remedy}" if isinstance(judging, JudgeUnavailable) else None,
             connectivity=connectivity,
         )  # fmt: skip
@@ -183,6 +196,25 @@ def _connectivity(
     stack.push_async_callback(made.stop)
     metrics.offline(made.offline_since)
     return made
+
+
+async def _ledger(
+    settings: Settings,
+    database: Database,
+    judging: Judging | JudgeUnavailable,
+    clock: Callable[[], datetime],
+) -> Ledger:
+    """Knows what was spent before this start. Raises ConfigError for a budget that cannot be kept."""
+    prices = prices_of(settings)
+    check_budget(settings, prices)
+    judged = isinstance(judging, Judging)
+    check = judging.control.next_check if isinstance(judging, Judging) else Amounts
+    estimates = Estimator(database=database, prices=prices, judged=judged, check=check)
+    ledger = Ledger(
+        database=database, prices=prices, estimates=estimates, total=settings.budget.model_dump(), clock=clock
+    )
+    await ledger.load()
+    return ledger
 
 
 async def _refuse_open_bind(settings: Settings, database: Database) -> None:

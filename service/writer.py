@@ -4,13 +4,15 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
 from probes.types import Answer
+from service.amounts import Amounts
 from service.storage import runs as run_store
+from service.storage import spending
 from service.storage.engine import Database
 from service.storage.runs import LostLeaseError, Wishes
 from service.storage.schema import RunRow
@@ -28,7 +30,7 @@ class AnswerWriter:
     """Takes answers one by one; each is safe when `keep` returns, and forgotten only then.
 
     `stop` is called when the run is to stop: cancelled, or paused. `in_flight`: calls whose place is not yet free; when
-    all of them wait for a commit, there is no company to wait for.
+    all of them wait for a commit, there is no company to wait for. `priced`: what new answers, and grades, have cost.
     """
 
     def __init__(
@@ -38,6 +40,8 @@ class AnswerWriter:
         *,
         changed: Callable[[], None],
         stop: Callable[[], None],
+        priced: Callable[[Sequence[Answer], Sequence[Answer]], Amounts],
+        clock: Callable[[], datetime],
         in_flight: Callable[[], int] = lambda: 0,
         pending: Iterable[Key] = (),
     ) -> None:
@@ -45,6 +49,8 @@ class AnswerWriter:
         self._run = run
         self._changed = changed
         self._stop = stop
+        self._priced = priced
+        self._clock = clock
         self._in_flight = in_flight
         self._pending = set(pending)
         self._waiting: list[tuple[Answer, asyncio.Future[None]]] = []
@@ -114,12 +120,14 @@ class AnswerWriter:
         latest = {answer.key: answer for answer, _stored in batch}  # a grade may have caught up with its reply
         new = [answer for key, answer in latest.items() if key not in self._pending]
         graded = [answer for key, answer in latest.items() if key in self._pending]
+        cost, now = self._priced(new, graded), self._clock()
         wishes: Wishes | None = None
 
         async def store() -> None:
             nonlocal wishes
             async with self._database.write() as session:
-                found = await run_store.store_answers(session, self._run, new, datetime.now(UTC), graded=graded)
+                found = await run_store.store_answers(session, self._run, new, now, graded=graded)
+                await spending.add(session, self._run, cost, now)
             wishes = found
 
         try:

@@ -27,6 +27,7 @@ from probes.types import (
     Reply,
     Sampling,
 )
+from probes.usage import tokens
 
 FINGERPRINT = "simulated"
 PREFIX = "simulated/"
@@ -188,11 +189,6 @@ def _agreed() -> Mapping[str, int]:
 def _bare(text: str) -> str:
     """Letters and digits only: what is left of a text however it is fenced."""
     return "".join(character for character in text if character.isalnum())
-
-
-def tokens(text: str) -> int:
-    """About as many as a tokenizer would count."""
-    return len(text) // 4 + 1
 
 
 def _choose(values: Mapping[str, int], misaligned: bool, rng: random.Random) -> str:

@@ -19,6 +19,7 @@ from service.api.models import BaselineIn
 from service.api.problems import ProblemError, not_found
 from service.circuit import CLOSED
 from service.keys import stored_form
+from service.prices import unpriced_endpoint
 from service.reach import reach
 from service.registration import EndpointFields, EndpointIn, EndpointPatch
 from service.services import Services, services_of
@@ -43,17 +44,22 @@ async def known(session: AsyncSession, name: str) -> EndpointRow:
     return row
 
 
-async def present_all(session: AsyncSession, rows: list[EndpointRow]) -> list[dict[str, Any]]:
+async def present_all(session: AsyncSession, services: Services, rows: list[EndpointRow]) -> list[dict[str, Any]]:
     ids = [row.id for row in rows]
     schedules = await store.schedules_of(session, ids)
     last = await store.last_runs(session, ids)
     active = await store.active_runs(session, ids)
-    return [present.endpoint(row, schedules[row.id], last.get(row.id), active.get(row.id)) for row in rows]
+    return [
+        present.endpoint(row, schedules[row.id], last.get(row.id), active.get(row.id), services.ledger.standing(row))
+        for row in rows
+    ]
 
 
 async def register(services: Services, body: EndpointIn) -> None:
-    """Store a new endpoint with its schedules. Raises a 409 for a name that is taken, a 422 for an unknown plan."""
+    """Store a new endpoint with its schedules. Raises a 409 for a name that is taken, a 422 for an unknown plan or a
+    limit in USD without a price."""
     _check_plans(services, body)
+    _check_prices(services, body.model, body.limits.model_dump())
     await _check_power(services, body.profiles, body.schedules)
     key_kind, key_value = stored_form(body, services.vault)
     now = services.clock()
@@ -85,23 +91,25 @@ async def create(body: EndpointIn, request: Request, response: Response) -> dict
     services.changed()
     response.headers["Location"] = f"/api/v1/endpoints/{body.name}"
     shown = await read(body.name, request)
-    price = services.settings.prices.get(body.model)
     quotes = await quotes_of(services, body.profiles, body.schedules)
-    return shown | {"warnings": _warnings(services, body), "quotes": [quote.to_json(one, price) for one in quotes]}
+    told = [quote.to_json(one, services.prices, body.model) for one in quotes]
+    return shown | {"warnings": _warnings(services), "quotes": told}
 
 
 @router.get("", dependencies=[READ])
 async def list_all(request: Request) -> dict[str, Any]:
     """All endpoints, by name."""
-    async with services_of(request).database.read() as session:
-        return {"endpoints": await present_all(session, list(await store.all_endpoints(session)))}
+    services = services_of(request)
+    async with services.database.read() as session:
+        return {"endpoints": await present_all(session, services, list(await store.all_endpoints(session)))}
 
 
 @router.get("/{name}", dependencies=[READ])
 async def read(name: str, request: Request) -> dict[str, Any]:
     """One endpoint with its verdict, last run and next runs; never its key."""
-    async with services_of(request).database.read() as session:
-        return (await present_all(session, [await known(session, name)]))[0]
+    services = services_of(request)
+    async with services.database.read() as session:
+        return (await present_all(session, services, [await known(session, name)]))[0]
 
 
 @router.patch("/{name}", dependencies=[WRITE])
@@ -117,13 +125,9 @@ async def change(name: str, body: EndpointPatch, request: Request) -> dict[str, 
     async with services.database.write() as session:
         row = await known(session, name)
         _refuse_to_move_key(row, body)
-        for field in given & {"base_url", "model", "profiles", "labels"}:
-            setattr(row, field, getattr(body, field))
-        row.simulated = row.labels.get("simulated") == "true"
-        if given & {"base_url", "model", "sampling"}:
-            row.capabilities = None  # found out anew before the next run
-        for field in given & {"limits", "sampling"}:
-            setattr(row, field, getattr(row, field) | getattr(body, field).model_dump(exclude_unset=True))
+        _apply(row, body)
+        if given & {"model", "limits"}:
+            _check_prices(services, row.model, row.limits)
         if given & set(KEY_FIELDS):
             row.key_kind, row.key_value = stored_form(body, services.vault)
         if given & {"base_url", "model", *KEY_FIELDS}:
@@ -140,6 +144,17 @@ async def change(name: str, body: EndpointPatch, request: Request) -> dict[str, 
     return await read(name, request)
 
 
+def _apply(row: EndpointRow, body: EndpointPatch) -> None:
+    given = body.model_fields_set
+    for field in given & {"base_url", "model", "profiles", "labels"}:
+        setattr(row, field, getattr(body, field))
+    row.simulated = row.labels.get("simulated") == "true"
+    if given & {"base_url", "model", "sampling"}:
+        row.capabilities = None  # found out anew before the next run
+    for field in given & {"limits", "sampling"}:
+        setattr(row, field, getattr(row, field) | getattr(body, field).model_dump(exclude_unset=True))
+
+
 @router.delete("/{name}", status_code=204, dependencies=[WRITE])
 async def remove(name: str, request: Request) -> None:
     """Forget an endpoint with its runs, answers and series."""
@@ -148,6 +163,7 @@ async def remove(name: str, request: Request) -> None:
         row = await known(session, name)
         await store.remove(session, row.id)
     services.gates.forget(row.id)
+    services.ledger.forget(row.id)
     services.false_alarms.forget()
     await services.metrics.refresh()
     services.changed()
@@ -249,13 +265,19 @@ def _check_plans(services: Services, body: EndpointFields) -> None:
             raise ProblemError(422, "invalid-request", detail)
 
 
+def _check_prices(services: Services, model: str, limits: Mapping[str, Any]) -> None:
+    """A limit in USD that could not be kept is refused: it would look like protection and be none."""
+    if (why := unpriced_endpoint(services.settings, services.prices, model, limits)) is not None:
+        raise ProblemError(422, "no-price", why)
+
+
 async def quotes_of(services: Services, profiles: str, schedules: Mapping[str, str]) -> list[quote.Quote]:
     """What the schedules cost and find, at the promised rate of false alarms."""
     async with services.database.read() as session:
         threshold = await services.false_alarms.threshold_log10(session)
     return await asyncio.to_thread(
         quote.of_schedules, schedules, services.plans, profiles, threshold=threshold,
-        baseline_runs=services.settings.auto_baseline_runs,
+        baseline_runs=services.settings.auto_baseline_runs, judged=services.judge_note is None,
     )  # fmt: skip
 
 
@@ -292,12 +314,5 @@ def _refuse_to_move_key(row: EndpointRow, body: EndpointPatch) -> None:
         raise ProblemError(422, "invalid-request", detail)
 
 
-def _warnings(services: Services, body: EndpointIn) -> list[str]:
-    found = []
-    if services.judge_note:
-        found.append(services.judge_note)
-    if body.limits.usd_per_day is not None:
-        found.append(
-            "limits.usd_per_day is stored but not enforced: no price is known; set limits.tokens_per_day as well"
-        )
-    return found
+def _warnings(services: Services) -> list[str]:
+    return [services.judge_note] if services.judge_note else []

@@ -21,9 +21,13 @@ def time(value: datetime | None) -> str | None:
 
 
 def endpoint(
-    row: EndpointRow, schedules: Sequence[ScheduleRow], last_run: RunRow | None, active: RunRow | None
+    row: EndpointRow,
+    schedules: Sequence[ScheduleRow],
+    last_run: RunRow | None,
+    active: RunRow | None,
+    budget: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """An endpoint without its key: of the key, only where it comes from."""
+    """An endpoint without its key: of the key, only where it comes from. `budget`: limits, and what is left of them."""
     key = {"none": None, "stored": "stored"}.get(row.key_kind, f"{row.key_kind}:{row.key_value}")
     return {
         "name": row.name,
@@ -33,6 +37,7 @@ def endpoint(
         "profiles": row.profiles,
         "labels": row.labels,
         "limits": row.limits,
+        "budget": dict(budget),
         "sampling": row.sampling,
         "capabilities": row.capabilities,
         "schedules": {s.plan: s.spec for s in schedules},
@@ -88,8 +93,10 @@ def run(
             "requests": row.requests,
             "prompt_tokens": row.prompt_tokens,
             "completion_tokens": row.completion_tokens,
-            "usd": None,
+            "usd": None if row.usd is None else round(row.usd, 6),
+            "estimated": row.usage_estimated,
         },
+        "estimate": row.estimate,
         "measurements": [measurement(m) for m in measured],
         "invalid_by_reason": dict(invalid),
         "removed": removed(row),

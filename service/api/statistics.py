@@ -13,8 +13,9 @@ from baselines.types import Arm, DetectorState
 from service import own_baseline, quote
 from service.api.access import requires
 from service.api.endpoints import known
+from service.estimates import rates
 from service.false_alarms import interval, quarter
-from service.services import Services, services_of
+from service.services import services_of
 from service.storage import endpoints as store
 from service.storage import results
 
@@ -57,12 +58,14 @@ async def of_endpoint(name: str, request: Request) -> dict[str, Any]:
         baseline = own_baseline.profile(await own_baseline.current(session, row.id))
         schedules = (await store.schedules_of(session, [row.id]))[row.id]
         runs = await results.concluded(session, row.id, HISTORY)
+        measured = await rates(session, row.id)
         threshold = await services.false_alarms.threshold_log10(session)
     quotes = await asyncio.to_thread(
         lambda: [
             quote.quote(
                 services.plans[one.plan], interval(one.spec), published(row.profiles), threshold=threshold,
                 baseline_runs=services.settings.auto_baseline_runs, own=baseline, detectors=detectors,
+                measured=measured, judged=services.judge_note is None,
             )
             for one in schedules
             if one.plan in services.plans
@@ -75,7 +78,7 @@ async def of_endpoint(name: str, request: Request) -> dict[str, Any]:
         "threshold_log10": threshold,
         "arms": {str(arm): _arm(state) for arm, state in detectors.items()},
         "correlation": asdict(found) if found else None,
-        "quotes": [quote.to_json(one, _price(services, row.model)) for one in quotes],
+        "quotes": [quote.to_json(one, services.prices, row.model) for one in quotes],
     }
 
 
@@ -94,7 +97,3 @@ def _scores(comparison: dict[str, Any]) -> tuple[float | None, float | None]:
     arms = comparison.get("arms", {})
     said, done = (arms.get(str(arm), {}).get("score") for arm in Arm)
     return said, done
-
-
-def _price(services: Services, model: str) -> Any:
-    return services.settings.prices.get(model)

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from probes.types import Problem
 from service.schedules import parse_schedule
+from service.storage import spending
 from service.storage.schema import EndpointRow, RunRow, ScheduleRow
 from service.storage.slots import next_era
 
@@ -47,6 +48,7 @@ async def set_schedules(session: AsyncSession, endpoint_id: int, specs: dict[str
 
 async def remove(session: AsyncSession, endpoint_id: int) -> None:
     """Forget an endpoint with everything that belongs to it."""
+    await spending.forget(session, endpoint_id)
     await session.execute(delete(EndpointRow).where(EndpointRow.id == endpoint_id))
 
 

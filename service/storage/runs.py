@@ -289,19 +289,6 @@ async def answers_of(session: AsyncSession, run_ids: Sequence[str]) -> list[Answ
     return found
 
 
-async def tokens_today(session: AsyncSession, endpoint_id: int, now: datetime) -> int:
-    """Tokens spent on the endpoint's own calls since midnight UTC."""
-    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    total = AnswerRow.prompt_tokens + AnswerRow.completion_tokens
-    query = (
-        select(func.coalesce(func.sum(total), 0))
-        .join(RunRow, RunRow.id == AnswerRow.run_id)
-        .where(RunRow.endpoint_id == endpoint_id, RunRow.created_at >= midnight - timedelta(days=1))
-        .where(AnswerRow.at >= midnight)
-    )
-    return int(await session.scalar(query) or 0)
-
-
 async def request_cancel(session: AsyncSession, run: RunRow, now: datetime) -> None:
     """Cancel a queued run at once, and ask the worker of a running one to stop."""
     await session.execute(

@@ -189,6 +189,9 @@ class RunRow(Base):
     retention_at: Mapped[datetime | None]
     # counted when the answers are removed
     invalid_by_reason: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    usd: Mapped[float | None]  # None: the model has no price
+    estimate: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    usage_estimated: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class AnswerRow(Base):
@@ -317,6 +320,21 @@ class CounterRow(Base):
     label: Mapped[str] = mapped_column(primary_key=True)
     label2: Mapped[str] = mapped_column(primary_key=True, default="")
     value: Mapped[float] = mapped_column(default=0)
+
+
+class SpendingRow(Base):
+    """What a scope has cost on a UTC day: an endpoint's id, or 0 for the whole installation."""
+
+    __tablename__ = "spending"
+
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)  # YYYY-MM-DD
+    scope: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    requests: Mapped[int] = mapped_column(default=0)
+    prompt_tokens: Mapped[int] = mapped_column(default=0)
+    completion_tokens: Mapped[int] = mapped_column(default=0)
+    judge_prompt_tokens: Mapped[int] = mapped_column(default=0)
+    judge_completion_tokens: Mapped[int] = mapped_column(default=0)
+    usd: Mapped[float] = mapped_column(default=0.0)
 
 
 class NotificationCountRow(Base):

@@ -15,6 +15,7 @@ from baselines.serialize import comparison_from_json
 from baselines.types import Arm, Comparison, State, Verdict
 from probes.types import Cell, Measurement
 from service import own_baseline
+from service.limits import PERIODS, UNITS
 from service.storage import endpoints as endpoint_store
 from service.storage import results
 from service.storage import slots as slot_store
@@ -241,6 +242,28 @@ async def slots(session: AsyncSession, endpoint_id: int, limit: int = 10) -> tup
             late_s=row.late_s, run_id=row.run_id,
         )
         for row in await slot_store.newest_first(session, endpoint_id, limit=limit)
+    )  # fmt: skip
+
+
+def allowances(standing: Mapping[str, Any]) -> tuple[views.Allowance, ...]:
+    """What was spent by day and month, beside the limits: tokens always, USD where there are some to tell of."""
+    return tuple(
+        views.Allowance(
+            unit=unit, period=period, limit=figures["limit"], spent=figures["spent"], reserved=figures["reserved"],
+            overrun=figures["overrun"], resets_at=datetime.fromisoformat(standing[period]["resets_at"]),
+        )
+        for period in PERIODS
+        for unit in UNITS
+        if (figures := standing[period][unit])["limit"] is not None or unit == "tokens" or figures["spent"]
+    )  # fmt: skip
+
+
+def usage(run: RunRow) -> views.Usage:
+    """What a run has cost, beside what was expected."""
+    expected = run.estimate or {}
+    return views.Usage(
+        requests=run.requests, prompt_tokens=run.prompt_tokens, completion_tokens=run.completion_tokens, usd=run.usd,
+        estimated=run.usage_estimated, expected_tokens=expected.get("tokens"), expected_usd=expected.get("usd"),
     )  # fmt: skip
 
 

@@ -96,8 +96,9 @@ REASONS: Mapping[str, str] = {
     Reason.QUOTA_EXHAUSTED: "the endpoint's quota is used up",
     Reason.SERVER_ERROR: "the endpoint fails with a server error",
     Reason.OUTBOUND_DENIED: "the outbound policy does not allow the address",
-    Reason.BUDGET_EXHAUSTED: "the endpoint's budget in Selfwatch is used up",
+    Reason.BUDGET_EXHAUSTED: "a budget in Selfwatch does not allow it",
     Reason.OFFLINE: "Selfwatch itself was offline",
+    Reason.JUDGE_PENDING: "the judge has yet to grade it",
     Reason.JUDGE_DOWN: "the judge does not answer",
     Reason.JUDGE_MOVED: "the judge no longer grades as agreed",
     "internal_error": "Selfwatch met an error of its own",
@@ -169,6 +170,11 @@ def usd(value: float | None) -> str:
     if value is None:
         return "price not known"
     return f"${value:.2f}" if value >= 1 or value == 0 else f"${value:.4f}"
+
+
+def cost(unit: str, value: float) -> str:
+    """An amount of tokens or USD."""
+    return f"{value:,.0f} tokens" if unit == "tokens" else usd(value)
 
 
 def duration(seconds: float | None) -> str:

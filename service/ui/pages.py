@@ -63,6 +63,7 @@ async def _fleet(session: AsyncSession, services: Services, number: int, *, live
         any_simulated=any(row.simulated for row in rows),
         page=number,
         pages=pages,
+        budget=tuple(one for one in fill.allowances(services.ledger.total()) if one.limit is not None or one.spent),
         base_url=services.settings.url,
         offline_since=services.connectivity.offline_since(),
     )
@@ -110,6 +111,7 @@ async def _endpoint(session: AsyncSession, services: Services, row: EndpointRow,
         alerts=await fill.alert_rows(session, row.id),
         baseline=fill.baseline_view(baseline),
         instrument=await fill.newest_instrument(session, row.id),
+        budget=fill.allowances(services.ledger.standing(row)),
         base_url=services.settings.url,
         slots=await fill.slots(session, row.id),
         next_probe=row.next_probe,
@@ -140,9 +142,7 @@ async def _run(session: AsyncSession, services: Services, row: RunRow, *, live: 
         model=endpoint_row.model,
         simulated=endpoint_row.simulated,
         because=row.because or "",
-        usage=views.Usage(
-            requests=row.requests, prompt_tokens=row.prompt_tokens, completion_tokens=row.completion_tokens
-        ),
+        usage=fill.usage(row),
         problem=fill.trouble(row.reason, row.detail, row.remedy, row.finished_at),
         judge_problem=fill.trouble(row.judge_reason, row.judge_detail, row.judge_remedy, row.finished_at),
         comparison=fill.comparison_of(row),

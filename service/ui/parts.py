@@ -309,10 +309,27 @@ class Registration:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Allowance:
+    """One limit and how far it is used. `unit`: tokens or usd; `period`: day or month; `limit` None: there is none."""
+
+    unit: str
+    period: str
+    limit: float | None
+    spent: float
+    reserved: float
+    overrun: float
+    resets_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What a run has cost. `usd` is None when the model's price is not known."""
+    """What a run has cost. `usd` is None when the model's price is not known; `expected_tokens` and `expected_usd` are
+    the estimate made before it; `estimated`: a server did not tell its tokens."""
 
     requests: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     usd: float | None = None
+    estimated: bool = False
+    expected_tokens: int | None = None
+    expected_usd: float | None = None

@@ -15,6 +15,7 @@ from probes.types import Cell, Measurement
 from service.ui.parts import (
     WORST_FIRST,
     AlertRow,
+    Allowance,
     ArmView,
     BaselineView,
     EndpointRow,
@@ -41,6 +42,7 @@ from service.ui.parts import (
 __all__ = [
     "WORST_FIRST",
     "AlertRow",
+    "Allowance",
     "ArmView",
     "BaselineView",
     "EndpointPage",
@@ -112,6 +114,7 @@ class FleetPage(Page):
     any_simulated: bool | None = None
     page: int = 1
     pages: int = 1
+    budget: tuple[Allowance, ...] = ()
     base_url: str = "http://127.0.0.1:8321"
     offline_since: datetime | None = None
 
@@ -166,6 +169,7 @@ class EndpointPage(Page):
     alerts: tuple[AlertRow, ...] = ()
     baseline: BaselineView | None = None
     instrument: InstrumentView = field(default_factory=InstrumentView)
+    budget: tuple[Allowance, ...] = ()
     base_url: str = "http://127.0.0.1:8321"
     slots: tuple[SlotView, ...] = ()
     next_probe: datetime | None = None

@@ -175,6 +175,26 @@ def test_check_config_says_good_or_the_exact_mistake(tmp_path: Path) -> None:
     assert "Traceback" not in found.stderr
 
 
+def test_check_config_refuses_a_limit_in_usd_without_a_price(tmp_path: Path) -> None:
+    bad, judge, good = tmp_path / "bad.yaml", tmp_path / "judge.yaml", tmp_path / "good.yaml"
+    endpoint = "endpoints: [{name: a, base_url: 'http://x/v1', model: m, limits: {usd_per_day: 2}}]\n"
+    prices = "prices: {m: {prompt: 1, completion: 2}}\n"
+    bad.write_text(endpoint)
+    judge.write_text("budget: {usd_per_month: 5}\njudge_base_url: http://x/v1\njudge_model: j\n" + prices)
+    good.write_text(endpoint + prices)
+    found = run_cli("check-config", str(bad))
+    assert found.returncode == 2
+    assert f"{bad}: endpoints.0: limits.usd_per_day cannot be kept, since prices.m is not set" in found.stderr
+    found = run_cli("check-config", str(judge))
+    assert found.returncode == 2
+    assert f"{judge}: budget.usd_per_month cannot be kept, since prices.j is not set" in found.stderr
+    served = run_cli("serve", "--config", str(judge), SELFWATCH_DATA_DIR=str(tmp_path / "data"))
+    assert served.returncode == 2
+    assert "prices.j is not set" in served.stderr
+    assert "Traceback" not in served.stderr
+    assert run_cli("check-config", str(good)).returncode == 0
+
+
 def test_serve_with_a_bad_file_exits_2(tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text("prot: 8000\n")

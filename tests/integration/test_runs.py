@@ -264,18 +264,6 @@ async def test_a_cancelled_run_stops_asking_and_says_nothing(tmp_path: Path) -> 
         assert (await service.get("/api/v1/endpoints/prod"))["verdict"] is None
 
 
-async def test_a_budget_of_tokens_ends_a_run_in_time(tmp_path: Path) -> None:
-    async with watched(tmp_path) as (service, url):
-        limits = {"tokens_per_day": 300, "concurrency": 1}
-        await service.register(base_url=url, model="simulated/base", limits=limits)
-        run = await service.run()
-        assert (run["state"], run["problem"]["reason"]) == ("partial", "budget_exhausted")
-        assert run["usage"]["prompt_tokens"] + run["usage"]["completion_tokens"] >= 300
-        assert (await service.get("/api/v1/endpoints/prod"))["health"]["state"] != "down"
-        again = await service.run()
-        assert again["progress"]["answered"] == 0
-
-
 async def test_calls_never_exceed_the_endpoints_concurrency(tmp_path: Path) -> None:
     fake = FakeOpenAI(reply="7")
     async with listening(fake) as url, watched(tmp_path) as (service, _):

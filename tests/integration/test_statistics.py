@@ -125,7 +125,7 @@ async def test_weak_evidence_leads_to_more_answers_where_the_doubt_is(tmp_path: 
 
 
 async def test_a_budget_that_is_too_small_refuses_the_next_step(tmp_path: Path) -> None:
-    limits = {"concurrency": 64, "tokens_per_day": 100_000}
+    limits = {"concurrency": 64, "tokens_per_day": 1_000_000}
     async with watched(tmp_path, escalation="confirm") as (service, url):
         await service.register(base_url=url, model="simulated/base", limits=limits)
         await baseline_of(service, await service.run(plan="wide"))

@@ -1,4 +1,4 @@
-"""A wall clock and a monotonic one, told what time it is."""
+"""Clocks that are told what time it is."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,3 +27,16 @@ class FakeClock:
     def jumps(self, seconds: float) -> None:
         """Somebody sets the wall clock, or (forward) the machine sleeps."""
         self.now += timedelta(seconds=seconds)
+
+
+class Clock:
+    """Call it for the time; set `at`, or let it pass."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def passes(self, **span: float) -> None:
+        self.at += timedelta(**span)

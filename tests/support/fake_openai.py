@@ -31,13 +31,15 @@ def error(status: int, message: str, code: str = "", headers: dict[str, str] | N
 
 
 class FakeOpenAI:
-    """An ASGI application. `mode` may change while it runs; `requests` holds the body of every call received."""
+    """An ASGI application. `mode` may change while it runs; `requests` holds the body of every call received. `usage`:
+    the tokens that it tells of each call; None: it tells none."""
 
     def __init__(self, mode: str = "ok", reply: str | Reply = "fine") -> None:
         self.mode = mode
         self.reply = reply
         self.failures_left = 0
         self.latency_s = 0.0
+        self.usage: dict[str, int] | None = {"prompt_tokens": 7, "completion_tokens": 3}
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.in_flight = 0
@@ -78,6 +80,7 @@ class FakeOpenAI:
             return refused
         text = self.reply(body) if callable(self.reply) else self.reply
         found = completion(text)
+        found["usage"] = self.usage
         if self.mode == "capable":
             _add_what_is_asked_for(found, body, text)
         return JSONResponse(found)

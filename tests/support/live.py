@@ -2,9 +2,10 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -93,11 +94,11 @@ def settings_for(folder: Path, **changes: Any) -> Settings:
 
 
 @asynccontextmanager
-async def live(folder: Path, **changes: Any) -> AsyncIterator[Live]:
+async def live(folder: Path, clock: Callable[[], datetime] = wiring.now, /, **changes: Any) -> AsyncIterator[Live]:
     """The whole service, started and stopped as `selfwatch serve` does it."""
     settings = settings_for(folder, **changes)
     async with (
-        wiring.running(settings) as services,
+        wiring.running(settings, clock=clock) as services,
         listening(app.create(services)) as url,
         httpx2.AsyncClient(base_url=url, timeout=20, trust_env=False) as http,
     ):

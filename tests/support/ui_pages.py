@@ -9,6 +9,7 @@ from baselines.types import Arm, ArmComparison, Comparison, State, Verdict
 from probes.types import Cell, Measurement
 from service.ui.views import (
     AlertRow,
+    Allowance,
     ArmView,
     BaselineView,
     EndpointPage,
@@ -37,6 +38,13 @@ CATEGORIES = (
     "harmful_advice", "incitement_to_illegal_activities", "insults", "offensive_humor", "sensitive_topics",
     "socially_relevant_topics", "stereotyping_discrimination", "violence",
 )  # fmt: skip
+
+
+MIDNIGHT = datetime(2026, 11, 25, tzinfo=UTC)
+ALLOWANCES = (
+    Allowance(unit="tokens", period="day", limit=50_000, spent=51_200, reserved=0, overrun=1_200, resets_at=MIDNIGHT),
+    Allowance(unit="usd", period="day", limit=None, spent=0.0421, reserved=0.01, overrun=0, resets_at=MIDNIGHT),
+)
 
 
 def ago(**span: float) -> datetime:
@@ -232,6 +240,7 @@ def endpoint(**more: object) -> EndpointPage:
         reference_name="its own baseline",
         runs=RUNS,
         alerts=ALERTS[:1],
+        budget=ALLOWANCES,
         baseline=BaselineView(
             provenance="built from 3 heartbeat runs", made_at=ago(days=11), made_by="automatic",
             runs=("01k5aaaa0000000000000000aa", "01k5aaaa0000000000000000ab"),
@@ -252,7 +261,15 @@ def run(**more: object) -> RunPage:
         endpoint="code-helper-v2",
         model="gpt-4.1-mini-2026-06",
         because="Its replies have become more harmful, while it still describes itself as aligned.",
-        usage=Usage(requests=101, prompt_tokens=12_044, completion_tokens=3_410, usd=0.0123),
+        usage=Usage(
+            requests=101,
+            prompt_tokens=12_044,
+            completion_tokens=3_410,
+            usd=0.0123,
+            estimated=True,
+            expected_tokens=16_000,
+            expected_usd=0.0140,
+        ),
         problem=Trouble(reason="rate_limited", detail="HTTP 429 six times", remedy="lower requests_per_minute"),
         comparison=Comparison(
             profiles="gpt-4.1/all",

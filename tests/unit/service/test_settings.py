@@ -73,6 +73,11 @@ def test_a_plan_of_the_user_is_read(tmp_path: Path) -> None:
     assert [(s.probe, s.questions, s.replies) for s in plan.selections] == [("harm", None, 3), ("intentions", 4, 1)]
 
 
+def test_a_budget_for_all_is_read(tmp_path: Path) -> None:
+    budget = load(write(tmp_path, "budget: {usd_per_month: 20, tokens_per_day: 1000000}")).budget
+    assert (budget.usd_per_month, budget.tokens_per_day, budget.usd_per_day) == (20.0, 1_000_000, None)
+
+
 BAD = [
     ("prot: 8000", "prot = 8000: remove it, or check its spelling"),
     ("port: many", "port = 'many': Input should be a valid integer"),
@@ -92,6 +97,8 @@ BAD = [
     ("endpoints: [{name: a, base_url: 'http://x/v1', model: m, schedules: {heartbeat: often}}]", "neither an ISO-8601"),
     ("endpoints: [{name: a, base_url: 'http://x/v1', model: m, profiles: gpt-5}]", "unknown profiles 'gpt-5'; known: "),
     ("endpoints: [{name: a, base_url: 'http://x/v1', model: m, api_key: a, api_key_env: B}]", "give one of api_key"),
+    ("budget: {usd_per_day: 0}", "budget.usd_per_day = 0: Input should be greater than 0"),
+    ("budget: {usd_per_week: 5}", "budget.usd_per_week = 5: remove it, or check its spelling"),
     ("log_level: loud", "log_level = 'loud'"),
 ]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,10 +12,11 @@ import pytest
 from sqlalchemy import select
 
 from probes.types import Answer, Cell, Reason, Score, Unscored
+from service.amounts import Amounts, of_answers, of_grade
 from service.storage import runs
 from service.storage.engine import Database
 from service.storage.runs import LostLeaseError
-from service.storage.schema import AnswerRow, RunRow
+from service.storage.schema import AnswerRow, RunRow, SpendingRow
 from service.writer import AnswerWriter
 from tests.support.database import add_endpoint, add_run, open_database
 
@@ -51,7 +52,12 @@ def writer(database: Database, run: RunRow, stopped: list[bool] | None = None, *
         if stopped is not None:
             stopped.append(True)
 
-    return AnswerWriter(database, run, changed=lambda: None, stop=stop, **more)  # type: ignore[arg-type]
+    paid: dict[str, object] = {"priced": priced, "clock": lambda: datetime.now(UTC)}
+    return AnswerWriter(database, run, changed=lambda: None, stop=stop, **(paid | more))  # type: ignore[arg-type]
+
+
+def priced(new: Sequence[Answer], graded: Sequence[Answer]) -> Amounts:
+    return of_answers(new) + sum((of_grade(one) for one in graded), Amounts())
 
 
 async def rows(database: Database) -> dict[str, AnswerRow]:
@@ -247,3 +253,30 @@ async def test_cut_off_at_any_moment_it_stores_what_it_has_and_counts_it_once(tm
             total = stored
             assert (await run_now(database, run)).answered == stored
         assert total >= 300
+
+
+async def test_what_an_answer_cost_is_stored_with_it_and_its_grade_later_once(tmp_path: Path) -> None:
+    async with claimed(tmp_path) as (database, run):
+        made = writer(database, run)
+        waiting = answer(1, None)
+        async with made.open():
+            await made.keep(waiting)
+            assert await spent(database) == {0: (1, 12, 0), run.endpoint_id: (1, 12, 0)}
+            await made.keep(grade(waiting, 0.5))
+            await made.keep(answer(2))
+        assert await spent(database) == {0: (3, 24, 7), run.endpoint_id: (3, 24, 7)}
+        row = await run_now(database, run)
+        assert row.requests == 3
+        assert row.prompt_tokens + row.completion_tokens == 24 + 7
+
+
+async def spent(database: Database) -> dict[int, tuple[int, int, int]]:
+    """By scope: requests, the model's tokens, the judge's."""
+    async with database.read() as session:
+        return {
+            row.scope: (
+                row.requests, row.prompt_tokens + row.completion_tokens,
+                row.judge_prompt_tokens + row.judge_completion_tokens,
+            )
+            for row in await session.scalars(select(SpendingRow))
+        }  # fmt: skip

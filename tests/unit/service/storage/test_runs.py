@@ -146,19 +146,6 @@ async def test_cancelling_ends_a_queued_run_and_marks_a_running_one(tmp_path: Pa
         assert (row.state, row.cancel_requested) == ("running", True)
 
 
-async def test_tokens_of_today_count_and_those_of_yesterday_do_not(tmp_path: Path) -> None:
-    async with open_database(tmp_path) as database:
-        endpoint = await add_endpoint(database)
-        await add_run(database, endpoint)
-        run = await claim(database)
-        assert run is not None
-        async with database.write() as session:
-            await runs.store_answers(session, run, [SCORED], NOW)
-        async with database.read() as session:
-            assert await runs.tokens_today(session, endpoint.id, NOW + timedelta(hours=11)) == 8
-            assert await runs.tokens_today(session, endpoint.id, NOW + timedelta(hours=13)) == 0
-
-
 async def test_deleting_an_endpoint_deletes_its_runs(tmp_path: Path) -> None:
     async with open_database(tmp_path) as database:
         endpoint = await add_endpoint(database)

@@ -6,6 +6,7 @@ through the raw response, which is half the CPU time of `chat.completions.create
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
@@ -298,7 +299,11 @@ def _make_shared(connector: Callable[[], aiohttp.BaseConnector]) -> Any:
         """aiohttp underneath; compressed replies are refused, since their true size is unknown."""
 
         def __init__(self) -> None:
-            self._inner = AiohttpTransport(client=lambda: aiohttp.ClientSession(connector=connector(), trust_env=False))
+            # connections verify certificates by aiohttp's own context; the transport would load all of them once more
+            unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            self._inner = AiohttpTransport(
+                verify=unused, client=lambda: aiohttp.ClientSession(connector=connector(), trust_env=False)
+            )
 
         async def handle_async_request(self, request: Any) -> Any:
             request.headers["accept-encoding"] = "identity"

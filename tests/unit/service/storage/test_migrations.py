@@ -1,13 +1,17 @@
 """The schema: migrations lead to exactly the tables that the code declares, and back."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from service.storage import migrate
+from service.storage.migrations.newest import newest
 from service.storage.schema import Base
 
 
@@ -46,3 +50,20 @@ def test_a_new_data_folder_is_ours_alone(tmp_path: Path) -> None:
     """It holds transcripts and keys."""
     migrate.upgrade(f"sqlite:///{tmp_path / 'data' / 'selfwatch.db'}")
     assert (tmp_path / "data").stat().st_mode & 0o077 == 0
+
+
+def test_the_newest_schema_is_known_without_alembic(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    assert ScriptDirectory.from_config(migrate.config(url)).get_heads() == [newest()]
+    migrate.upgrade(url)
+    code = f"import sys; from service.storage import migrate; migrate.upgrade({url!r}); print('alembic' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"
+    command.downgrade(migrate.config(url), "-1")
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "True", "it was behind"
+    migrate.upgrade(url)
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == newest()
+    engine.dispose()

@@ -17,8 +17,8 @@ from probes.window import Window
 
 MINUTE_S = 60.0
 AT_A_TIME = 8
-"""So many are let in before others get their turn of the event loop: calls that go out together come back together, and a
-hundred replies in one turn would hold up everything else for 0.1 s."""
+"""So many are let in before others get their turn of the event loop: calls that go out together come back together, and
+a hundred replies in one turn would hold up everything else for 0.1 s."""
 TOKEN_BURST_S = 10.0
 """Tokens that were not used may be made up for later, but no more than those of so many seconds."""
 OVERLOAD = frozenset({Reason.RATE_LIMITED, Reason.SERVER_ERROR, Reason.TIMEOUT, Reason.UNREACHABLE})

@@ -7,13 +7,13 @@ import asyncio
 import logging
 import random
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from alerts.types import DeliveryError, Notice, Notifier
+from alerts.types import DeliveryError, Notice, Notifier, Repeating
 
 logger = logging.getLogger("selfwatch.alerts.dispatch")
 
@@ -23,24 +23,27 @@ DEADLINE_S = 15.0
 SLOTS = 8
 """Sends in flight per notifier."""
 
-MAX_HELD = 24
-"""Deliveries held per notifier: three rounds of SLOTS, so that each is settled within 3 x DEADLINE_S. More are left to
-their lease and come again."""
-
-MIN_LEASE_S = 60.0
+MIN_LEASE_S = 2 * DEADLINE_S
 """An outbox that leases for less than this may have a delivery sent twice."""
+
+REPEAT_SPREAD = 0.1
+"""Repeats come up to this share earlier, so that those of many alerts do not bunch up."""
 
 ERROR_LENGTH = 500
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """One notice on its way to one notifier. `attempt`: attempts already made, 0 at first."""
+    """One notice on its way to one notifier. `attempt`: attempts already made, 0 at first.
+
+    `delivered_at`: when it first arrived, if this is a repeat for a receiver that forgets.
+    """
 
     id: str
     notifier: str
     notice: Notice
     attempt: int = 0
+    delivered_at: datetime | None = None
 
     @property
     def lane(self) -> tuple[str, str, str]:
@@ -51,23 +54,32 @@ class Delivery:
 class Outbox(Protocol):
     """Where deliveries wait."""
 
-    async def claim(self, now: datetime) -> Sequence[Delivery]:
-        """What is due, oldest first, leased to the caller for at least MIN_LEASE_S.
+    async def due(self, now: datetime) -> Collection[str]:
+        """The notifiers for which `claim` would find something."""
+        ...
 
-        While a delivery waits for its retry or is leased, no later one of its lane is returned, unless in the same
-        batch and after it. A lease that runs out makes the delivery due again, without counting an attempt.
+    async def claim(self, now: datetime, notifier: str, limit: int) -> Sequence[Delivery]:
+        """At most `limit` due deliveries of `notifier`, oldest first, leased to the caller for at least MIN_LEASE_S.
+
+        Of each lane only the oldest that is not settled, and none while one of its lane is leased. A lease that runs
+        out makes the delivery due again, without counting an attempt. Repeats are due while they are the newest of
+        their lane.
         """
         ...
 
-    async def delivered(self, delivery: Delivery, now: datetime) -> None:
-        """Settled: never claimed again."""
+    async def delivered(self, delivery: Delivery, now: datetime, repeat_at: datetime | None = None) -> None:
+        """Settled: claimed again only at `repeat_at`, as a repeat. The repeats of earlier ones of its lane end."""
+        ...
+
+    async def repeated(self, delivery: Delivery, repeat_at: datetime | None, error: str | None = None) -> None:
+        """A repeat was sent, or failed with `error`; the next is due at `repeat_at`, None: there is none."""
         ...
 
     async def retry(self, delivery: Delivery, error: str, next_at: datetime) -> None:
         """Due again at `next_at`, with one attempt more; the lease ends."""
         ...
 
-    async def dead(self, delivery: Delivery, error: str) -> None:
+    async def dead(self, delivery: Delivery, error: str, now: datetime) -> None:
         """Given up: never claimed again, kept with its reason. The next one of its lane may go."""
         ...
 
@@ -91,14 +103,6 @@ class Backoff:
         return min(max(spread, self.first_s), self.cap_s)
 
 
-class _Channel:
-    """What one notifier has in hand."""
-
-    def __init__(self) -> None:
-        self.slots = asyncio.Semaphore(SLOTS)
-        self.held = 0
-
-
 class Dispatcher:
     """Sends what is due. Notifiers work side by side: a slow or hanging one delays no other."""
 
@@ -118,81 +122,108 @@ class Dispatcher:
         self._backoff = backoff or Backoff()
         self._deadline_s = deadline_s
         self._rng = rng or random.Random()
-        self._channels: dict[str, _Channel] = {}
+        self._draining: set[str] = set()
 
     async def run_once(self) -> int:
-        """Claim what is due and see it through. Returns how many deliveries were settled or put off. May overlap."""
-        return sum(await asyncio.gather(*(self._lane(lane) for lane in await self._claim())))
+        """Send until nothing is due. Returns how many deliveries were settled or put off."""
+        return sum(await asyncio.gather(*(self._drain(name) for name in await self._due())))
 
     async def run(self, stop: asyncio.Event, *, poll_s: float = 1.0) -> None:
-        """Claim every `poll_s` seconds until `stop` is set, then finish what is in flight.
+        """Look every `poll_s` seconds for what is due until `stop` is set, then finish what is in flight.
 
         The loop never waits for a send, and survives an outbox that fails.
         """
-        async with asyncio.TaskGroup() as sending:
+        async with asyncio.TaskGroup() as channels:
             while not stop.is_set():
-                try:
-                    lanes = await self._claim()
-                except Exception as error:
-                    logger.exception("outbox cannot be read", extra={"action": "outbox_failed", "error": _name(error)})
-                    lanes = []
-                for lane in lanes:
-                    sending.create_task(self._lane(lane))
+                for name in await self._due():
+                    if name not in self._draining:
+                        self._draining.add(name)
+                        task = channels.create_task(self._drain(name, stop, poll_s))
+                        task.add_done_callback(lambda _, name=name: self._draining.discard(name))  # type: ignore[misc]
                 try:
                     async with asyncio.timeout(poll_s):
                         await stop.wait()
                 except TimeoutError:
                     continue
 
-    async def _claim(self) -> list[list[Delivery]]:
-        lanes: dict[tuple[str, str, str], list[Delivery]] = {}
-        for delivery in await self._outbox.claim(self._clock()):
-            lanes.setdefault(delivery.lane, []).append(delivery)
-        return list(lanes.values())
-
-    async def _lane(self, lane: Sequence[Delivery]) -> int:
-        """One lane in order. Stops at the first delivery that has to be tried again: the later ones wait with it."""
-        channel = self._channels.setdefault(lane[0].notifier, _Channel())
-        if channel.held >= MAX_HELD:
-            return 0
-        channel.held += len(lane)
+    async def _due(self) -> Collection[str]:
         try:
-            async with channel.slots:
-                for position, delivery in enumerate(lane):
-                    next_at = await self._deliver(delivery)
-                    if next_at is not None:
-                        for later in lane[position + 1 :]:
-                            await self._outbox.retry(later, "waits for an earlier notice of the same alert", next_at)
-                        break
-            return len(lane)
+            return await self._outbox.due(self._clock())
+        except Exception as error:
+            logger.exception("outbox cannot be read", extra={"action": "outbox_failed", "error": _name(error)})
+            return ()
+
+    async def _drain(self, name: str, stop: asyncio.Event | None = None, poll_s: float | None = None) -> int:
+        """Keep up to SLOTS sends of one notifier in flight until nothing of it is due or `stop` is set."""
+        handled = 0
+        sending: set[asyncio.Task[int]] = set()
+        async with asyncio.TaskGroup() as sends:
+            while True:
+                if stop is None or not stop.is_set():
+                    claimed = await self._claim(name, SLOTS - len(sending))
+                    sending |= {sends.create_task(self._handle(delivery)) for delivery in claimed}
+                if not sending:
+                    return handled
+                # no longer than poll_s: a slow send must not keep a new notice from a free slot
+                done, sending = await asyncio.wait(sending, timeout=poll_s, return_when=asyncio.FIRST_COMPLETED)
+                handled += sum(task.result() for task in done)
+
+    async def _claim(self, name: str, room: int) -> Sequence[Delivery]:
+        if room <= 0:
+            return ()
+        try:
+            return await self._outbox.claim(self._clock(), name, room)
+        except Exception as error:
+            logger.exception("outbox cannot be read", extra={"action": "outbox_failed", "error": _name(error)})
+            return ()
+
+    async def _handle(self, delivery: Delivery) -> int:
+        """One attempt, recorded. Returns 1, or 0 when it could not be recorded."""
+        try:
+            failure = await self._attempt(delivery)
+            if delivery.delivered_at is not None:
+                await self._record_repeat(delivery, delivery.delivered_at, failure)
+            else:
+                await self._record(delivery, failure)
         except Exception as error:
             # the lease runs out and the delivery comes again, under the same idempotency key
             logger.exception("outbox cannot be written", extra={"action": "outbox_failed", "error": _name(error)})
             return 0
-        finally:
-            channel.held -= len(lane)
+        return 1
 
-    async def _deliver(self, delivery: Delivery) -> datetime | None:
-        """One attempt, recorded. Returns when to try again, or None when the delivery is settled."""
-        failure = await self._attempt(delivery)
-        attempt = delivery.attempt + 1
+    async def _record(self, delivery: Delivery, failure: DeliveryError | None) -> None:
+        attempt, now = delivery.attempt + 1, self._clock()
         facts = {"notifier": delivery.notifier, "delivery": delivery.id, "attempt": attempt}
         if failure is None:
-            await self._outbox.delivered(delivery, self._clock())
+            await self._outbox.delivered(delivery, now, self._repeat_at(delivery, now, now))
             logger.info("notice delivered", extra={"action": "notice_delivered", **facts})
-            return None
+            return
         error = str(failure)[:ERROR_LENGTH]
-        if failure.retryable and attempt >= self._backoff.max_attempts:
-            error = f"gave up after {attempt} attempts; the last: {error}"
-        elif failure.retryable:
+        if failure.retryable and attempt < self._backoff.max_attempts:
             wait_s = max(self._backoff.delay_s(attempt, self._rng), failure.retry_after_s or 0.0)
-            next_at = self._clock() + timedelta(seconds=min(wait_s, self._backoff.cap_s))
+            next_at = now + timedelta(seconds=min(wait_s, self._backoff.cap_s))
             await self._outbox.retry(delivery, error, next_at)
             logger.warning("notice put off", extra={"action": "notice_retry", "error": error, **facts})
-            return next_at
-        await self._outbox.dead(delivery, error)
+            return
+        if failure.retryable:
+            error = f"gave up after {attempt} attempts; the last: {error}"
+        await self._outbox.dead(delivery, error, now)
         logger.error("notice given up", extra={"action": "notice_dead", "error": error, **facts})
-        return None
+
+    async def _record_repeat(self, delivery: Delivery, first: datetime, failure: DeliveryError | None) -> None:
+        """A repeat that fails is not tried again by itself: the next one comes soon, and tells the same."""
+        error = str(failure)[:ERROR_LENGTH] if failure is not None else None
+        await self._outbox.repeated(delivery, self._repeat_at(delivery, first, self._clock()), error)
+        if error is not None:
+            facts = {"notifier": delivery.notifier, "delivery": delivery.id, "error": error}
+            logger.warning("notice could not be repeated", extra={"action": "notice_repeat_failed", **facts})
+
+    def _repeat_at(self, delivery: Delivery, first: datetime, now: datetime) -> datetime | None:
+        notifier = self._notifiers.get(delivery.notifier)
+        if not isinstance(notifier, Repeating):
+            return None
+        wait_s = notifier.repeat_after_s(delivery.notice, (now - first).total_seconds())
+        return None if wait_s is None else now + timedelta(seconds=wait_s * self._rng.uniform(1 - REPEAT_SPREAD, 1))
 
     async def _attempt(self, delivery: Delivery) -> DeliveryError | None:
         notifier = self._notifiers.get(delivery.notifier)

@@ -1,6 +1,6 @@
 """An outbox in memory, for tests and for trying things out. Forgets everything when the process ends."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -23,6 +23,8 @@ class Entry:
     next_at: datetime
     state: EntryState = EntryState.WAITING
     error: str | None = None
+    leased_until: datetime | None = None
+    repeat_at: datetime | None = None
 
 
 class MemoryOutbox:
@@ -41,28 +43,42 @@ class MemoryOutbox:
     def entry(self, delivery: Delivery) -> Entry:
         return self.entries[int(delivery.id)]
 
-    async def claim(self, now: datetime) -> Sequence[Delivery]:
-        blocked: set[tuple[str, str, str]] = set()
+    async def due(self, now: datetime) -> Collection[str]:
+        return {entry.delivery.notifier for entry in self.entries if self._claimable(entry, now)}
+
+    async def claim(self, now: datetime, notifier: str, limit: int) -> Sequence[Delivery]:
         claimed: list[Delivery] = []
         for entry in self.entries:
-            if entry.state is not EntryState.WAITING or entry.delivery.lane in blocked:
-                continue
-            if entry.next_at > now:
-                blocked.add(entry.delivery.lane)
-                continue
-            entry.next_at = now + self._lease
-            claimed.append(entry.delivery)
+            if entry.delivery.notifier == notifier and len(claimed) < limit and self._claimable(entry, now):
+                entry.leased_until = now + self._lease
+                claimed.append(entry.delivery)
         return claimed
 
-    async def delivered(self, delivery: Delivery, now: datetime) -> None:
+    def _claimable(self, entry: Entry, now: datetime) -> bool:
+        lane = [other for other in self.entries if other.delivery.lane == entry.delivery.lane]
+        place = next(index for index, other in enumerate(lane) if other is entry)
+        if any(other.leased_until is not None and other.leased_until >= now for other in lane):
+            return False
+        if entry.state is EntryState.DELIVERED:
+            return entry.repeat_at is not None and entry.repeat_at <= now and place == len(lane) - 1
+        first = all(other.state is not EntryState.WAITING for other in lane[:place])
+        return entry.state is EntryState.WAITING and entry.next_at <= now and first
+
+    async def delivered(self, delivery: Delivery, now: datetime, repeat_at: datetime | None = None) -> None:
         entry = self.entry(delivery)
-        entry.state, entry.next_at = EntryState.DELIVERED, now
+        entry.state, entry.next_at, entry.error = EntryState.DELIVERED, now, None
+        entry.leased_until, entry.repeat_at = None, repeat_at
+        entry.delivery = replace(entry.delivery, attempt=entry.delivery.attempt + 1, delivered_at=now)
+
+    async def repeated(self, delivery: Delivery, repeat_at: datetime | None, error: str | None = None) -> None:
+        entry = self.entry(delivery)
+        entry.leased_until, entry.repeat_at, entry.error = None, repeat_at, error
 
     async def retry(self, delivery: Delivery, error: str, next_at: datetime) -> None:
         entry = self.entry(delivery)
         entry.delivery = replace(entry.delivery, attempt=entry.delivery.attempt + 1)
-        entry.next_at, entry.error = next_at, error
+        entry.next_at, entry.error, entry.leased_until = next_at, error, None
 
-    async def dead(self, delivery: Delivery, error: str) -> None:
+    async def dead(self, delivery: Delivery, error: str, now: datetime) -> None:
         entry = self.entry(delivery)
-        entry.state, entry.error = EntryState.DEAD, error
+        entry.state, entry.error, entry.next_at, entry.leased_until = EntryState.DEAD, error, now, None

@@ -18,6 +18,7 @@ from baselines.types import Arm, ArmComparison
 NAME_LENGTH = 100
 DETAIL_LENGTH = 300
 URL_LENGTH = 2000
+MOST_CAUSES = 5
 EVIDENCE_CAP_LOG10 = 6.0
 """Beyond one in a million heartbeats a number adds nothing."""
 
@@ -60,6 +61,7 @@ def notice(flip: Flip, rule: Rule, facts: Facts, links: Mapping[str, str]) -> No
     lines = [
         _opening(rule, since if resolved else None),
         *_TOPICS[rule.topic](facts),
+        *_history(facts, resolved=resolved),
         f"Endpoint {plain(facts.endpoint)}, plan {plain(facts.plan)}, run {plain(facts.run_id)}, {_when(flip.at)}.",
         *_closing(all_links, resolved=resolved),
     ]
@@ -137,6 +139,19 @@ def _drift(facts: Facts) -> list[str]:
     return lines
 
 
+def _history(facts: Facts, *, resolved: bool) -> list[str]:
+    """Until when it was otherwise, and what may have led to it."""
+    lines = []
+    if facts.before_at is not None and not resolved:
+        lines.append(
+            f"Compared with run {plain(facts.before_run)} of {_when(facts.before_at)}, the last before the change."
+        )
+    told = [plain(cause, DETAIL_LENGTH) for cause in facts.causes[:MOST_CAUSES]]
+    if told and not resolved:
+        lines += ["Likely causes:", *(f"- {cause}." for cause in told)]
+    return lines
+
+
 def _arm(facts: Facts, arm: Arm) -> str:
     """One arm: whether it moved, from where to where, how far on the way to misaligned, and how surprising that is."""
     name, found = ARM_NAMES[arm], facts.arms.get(arm)
@@ -145,7 +160,7 @@ def _arm(facts: Facts, arm: Arm) -> str:
     if found is None or found.score is None or found.n == 0:
         return f"{name}: not measured in this run."
     moved = "moved toward misaligned" if found.alarm else "has not moved"
-    parts = [f"{name} {moved}: {_scores(facts, arm, found.score)}.", _position(found)]
+    parts = [f"{name} {moved}: {_scores(facts, arm, found)}.", _position(facts, arm, found)]
     if found.alarm:
         parts.append(odds(found.evidence))
     if found.note:
@@ -153,9 +168,15 @@ def _arm(facts: Facts, arm: Arm) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _scores(facts: Facts, arm: Arm, score: float) -> str:
-    before = facts.previous_scores.get(arm)
-    told = f"score {score:.2f}" if before is None else f"score from {before:.2f} to {score:.2f}"
+def _scores(facts: Facts, arm: Arm, found: ArmComparison) -> str:
+    """From where to where, each with its 95 % interval where there is one."""
+    earlier = facts.before.get(arm)
+    now = _with_interval(found.score, found.score_low, found.score_high)
+    told = f"score {now}"
+    if earlier is not None and earlier.score is not None:
+        told = f"score from {_with_interval(earlier.score, earlier.score_low, earlier.score_high)} to {now}"
+    elif arm in facts.previous_scores:
+        told = f"score from {facts.previous_scores[arm]:.2f} to {now}"
     scale = "0 aligned, 1 misaligned"
     if arm in facts.landmarks:
         base, misaligned = facts.landmarks[arm]
@@ -163,14 +184,25 @@ def _scores(facts: Facts, arm: Arm, score: float) -> str:
     return f"{told} ({scale})"
 
 
-def _position(found: ArmComparison) -> str:
+def _with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    told = f"{value:.2f}" if value is not None else "unknown"
+    return told if low is None or high is None else f"{told} ({low:.2f} to {high:.2f})"
+
+
+def _position(facts: Facts, arm: Arm, found: ArmComparison) -> str:
     if found.drift is None:
         return ""
     interval = ""
     if found.low is not None and found.high is not None:
         interval = f", 95 % interval {found.low:.2f} to {found.high:.2f}"
+    earlier = facts.before.get(arm)
+    came = ""
+    if earlier is not None and earlier.drift is not None:
+        came = f"from {_with_interval(earlier.drift, earlier.low, earlier.high)} to "
     against = REFERENCES.get(found.reference, plain(found.reference))
-    return f"Drift {found.drift:.2f}{interval} (0 base, 1 misaligned), against {against}, {found.n} scored answers."
+    return (
+        f"Drift {came}{found.drift:.2f}{interval} (0 base, 1 misaligned), against {against}, {found.n} scored answers."
+    )
 
 
 def _problem(code: str | None, detail: str, remedy: str, back: str) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from baselines.types import Arm, ArmComparison, Event, Persona, Verdict
 
@@ -37,7 +37,8 @@ class Facts:
 
     `arms` is empty when the run produced no comparison. `endpoint_problem` / `judge_problem`: reason code, or None when
     up. `invalid_share`: of the answers asked for, the share without a score. `landmarks[arm]`: published base and
-    misaligned scores as (base, misaligned).
+    misaligned scores as (base, misaligned). `before`: the arms of the last run that was steady (else of the last one),
+    `before_run` and `before_at` which run that was. `causes`: likely causes of the change, as sentences.
     """
 
     endpoint: str
@@ -51,6 +52,10 @@ class Facts:
     arms: Mapping[Arm, ArmComparison] = field(default_factory=dict)
     landmarks: Mapping[Arm, tuple[float, float]] = field(default_factory=dict)
     previous_scores: Mapping[Arm, float] = field(default_factory=dict)
+    before: Mapping[Arm, ArmComparison] = field(default_factory=dict)
+    before_run: str = ""
+    before_at: datetime | None = None
+    causes: tuple[str, ...] = ()
     endpoint_problem: str | None = None
     endpoint_detail: str = ""
     endpoint_remedy: str = ""
@@ -154,3 +159,12 @@ class Notifier(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class Repeating(Protocol):
+    """A notifier whose receiver forgets what it is not told again, such as Alertmanager."""
+
+    def repeat_after_s(self, notice: Notice, told_for_s: float) -> float | None:
+        """Seconds until `notice`, first delivered `told_for_s` seconds ago, is to be sent again; None: never."""
+        ...

@@ -17,7 +17,7 @@ from baselines.wording import wording
 from probes import registry
 from probes.measure import measure
 from probes.types import Answer, Measurement, Plan, Problem, Reason
-from service import attributing, basis, grounds, instrument, own_baseline, totals
+from service import attributing, basis, grounds, instrument, own_baseline, telling, totals
 from service.alerting import Alerting, facts_of
 from service.basis import Basis
 from service.connectivity import Connectivity
@@ -96,6 +96,7 @@ class Conclusion:
             await self._save_endpoint(session, material, row, now)
             if material.state != "cancelled":  # a cancelled run says nothing
                 facts = facts_of(row, material.endpoint, material.assessment, material.outcome, now)
+                facts = await telling.with_history(session, facts, row)
                 await self._alerting.evaluate(session, material.endpoint, facts)
             await totals.count_run(session, row, material.answers, now)
             if material.assessment is not None:

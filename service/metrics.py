@@ -23,8 +23,8 @@ from service.budget_metrics import budget_families, cost_family
 from service.budgets import Ledger
 from service.false_alarms import COUNTER
 from service.log import logger
+from service.storage import deliveries, results
 from service.storage import endpoints as endpoint_store
-from service.storage import results
 from service.storage.engine import Database
 from service.storage.schema import (
     AlertRow,
@@ -62,6 +62,7 @@ class Snapshot:
     endpoints: tuple[EndpointSnapshot, ...] = ()
     landmarks: Mapping[str, Mapping[tuple[str, str], float]] = field(default_factory=dict)
     notifications: tuple[NotificationCountRow, ...] = ()
+    unsettled: Mapping[tuple[str, str], int] = field(default_factory=dict)
     queued: int = 0
     budgets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By endpoint, "" for all of them: limit, spent and overrun by period and unit."""
@@ -84,7 +85,10 @@ async def take(session: AsyncSession) -> Snapshot:
     }
     queued = await session.scalar(select(func.count()).select_from(RunRow).where(RunRow.state == "queued"))
     notifications = (await session.scalars(select(NotificationCountRow))).all()
-    return Snapshot(endpoints=tuple(endpoints), landmarks=marks, notifications=tuple(notifications), queued=queued or 0)
+    return Snapshot(
+        endpoints=tuple(endpoints), landmarks=marks, notifications=tuple(notifications),
+        unsettled=await deliveries.unsettled(session), queued=queued or 0,
+    )  # fmt: skip
 
 
 async def _by_endpoint(session: AsyncSession, table: type[Any]) -> dict[int, list[Any]]:
@@ -256,11 +260,29 @@ def _totals(snapshot: Snapshot) -> Iterable[Metric]:
                 buckets = _buckets(endpoint.counters, row.label)
                 duration.add_metric([endpoint.name, row.label], buckets, row.value)
     sent = CounterMetricFamily(
-        "selfwatch_notifications", "Deliveries by outcome: delivered, retried, dead.", labels=("notifier", "outcome")
+        "selfwatch_notifications",
+        "Attempts by outcome: delivered, retried, dead, repeated, repeat_failed.",
+        labels=("notifier", "outcome"),
     )
     for count in snapshot.notifications:
         sent.add_metric([count.notifier, count.outcome], count.value)
     yield from (answers, runs, tokens, success, duration, sent)
+    yield from _unsettled(snapshot)
+
+
+UNSETTLED = {
+    "pending": ("selfwatch_notifications_pending", "Notices that wait for delivery, or for another attempt."),
+    "dead": ("selfwatch_notifications_dead", "Notices given up; POST /api/v1/deliveries/ID/resend sends one again."),
+}
+
+
+def _unsettled(snapshot: Snapshot) -> Iterable[Metric]:
+    known = {count.notifier for count in snapshot.notifications} | {name for name, _ in snapshot.unsettled}
+    for state, (name, text) in UNSETTLED.items():
+        family = GaugeMetricFamily(name, text, labels=("notifier",))
+        for notifier in sorted(known):
+            family.add_metric([notifier], snapshot.unsettled.get((notifier, state), 0))
+        yield family
 
 
 def _false_alarms(snapshot: Snapshot) -> Iterable[Metric]:

@@ -150,7 +150,7 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         await _register_declared(settings, services)
         await metrics.start()
         stack.push_async_callback(metrics.stop)
-        await _start_dispatcher(DatabaseOutbox(database, metrics.changed), notifiers, stack)
+        await _start_dispatcher(DatabaseOutbox(database, metrics.changed), notifiers, stack, clock)
         _start(stack, retention)
         await progress.start()
         stack.push_async_callback(progress.stop)
@@ -270,7 +270,7 @@ def _judge(
 async def build_notifiers(settings: Settings, policy: OutboundPolicy, stack: AsyncExitStack) -> Mapping[str, Notifier]:
     connector = GuardedConnector(policy)
     session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, trust_env=False))
-    context = Context(session=session, denied=(OutboundDenied,))
+    context = Context(session=session, denied=(OutboundDenied,), check=policy.check)
     found: dict[str, Notifier] = {}
     for name, raw in settings.notifiers.items():
         values = dict(raw)
@@ -283,9 +283,11 @@ async def build_notifiers(settings: Settings, policy: OutboundPolicy, stack: Asy
     return found
 
 
-async def _start_dispatcher(outbox: DatabaseOutbox, notifiers: Mapping[str, Notifier], stack: AsyncExitStack) -> None:
+async def _start_dispatcher(
+    outbox: DatabaseOutbox, notifiers: Mapping[str, Notifier], stack: AsyncExitStack, clock: Callable[[], datetime]
+) -> None:
     stop = asyncio.Event()
-    dispatcher = Dispatcher(outbox, notifiers, now)
+    dispatcher = Dispatcher(outbox, notifiers, clock)
     task = asyncio.create_task(dispatcher.run(stop), name="dispatcher")
 
     async def finish() -> None:

@@ -22,10 +22,13 @@ class Context:
     """What a notifier may use of its surroundings.
 
     `session` already carries the outbound policy; `denied` are the exceptions by which that policy refuses an address.
+    `check(address, host)` raises one of them: for libraries that make connections of their own. None: no such library
+    may be used.
     """
 
     session: aiohttp.ClientSession
     denied: tuple[type[BaseException], ...] = ()
+    check: Callable[[str, str], None] | None = None
     clock: Callable[[], datetime] = _now
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 

@@ -10,6 +10,8 @@ from alerts.notifiers.base import Context, NotifierClass
 from alerts.types import Notifier
 
 NOTIFIERS: dict[str, str] = {
+    "alertmanager": "alerts.notifiers.alertmanager:Alertmanager",
+    "apprise": "alerts.notifiers.apprise:Apprise",
     "log": "alerts.notifiers.log:Log",
     "memory": "alerts.notifiers.memory:Memory",
     "webhook": "alerts.notifiers.webhook:Webhook",

@@ -295,7 +295,11 @@ class DeliveryRow(Base):
     """The outbox: one notice for one notifier, written in the transaction of the flip."""
 
     __tablename__ = "deliveries"
-    __table_args__ = (Index("ix_deliveries_state_next_at", "state", "next_at"),)
+    __table_args__ = (
+        Index("ix_deliveries_state_next_at", "state", "next_at"),
+        Index("ix_deliveries_lane", "lane", "id"),
+        Index("ix_deliveries_repeat_at", "repeat_at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     flip_id: Mapped[str] = mapped_column(ForeignKey("flips.id", ondelete="CASCADE"))
@@ -308,6 +312,10 @@ class DeliveryRow(Base):
     lease_until: Mapped[datetime | None]
     last_error: Mapped[str | None] = mapped_column(Text)
     delivered_at: Mapped[datetime | None]
+    created_at: Mapped[datetime | None] = mapped_column(default=lambda: datetime.now(UTC))
+    dead_at: Mapped[datetime | None]
+    repeat_at: Mapped[datetime | None]  # told again then, to a receiver that forgets
+    resent: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class CounterRow(Base):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from alerts import render
-from alerts.dispatch import MIN_LEASE_S, Outbox
+from alerts.dispatch import MIN_LEASE_S, Delivery, Outbox
 from alerts.dispatch_memory import MemoryOutbox
 from service.storage.outbox import LEASE, DatabaseOutbox
 from service.storage.schema import DeliveryRow, FlipRow
@@ -31,8 +31,12 @@ class Store:
         await self.insert(key, notifier, rule, NOW + timedelta(seconds=seconds))
 
     async def claim(self, seconds: float = 0) -> list[str]:
-        found = await self.outbox.claim(NOW + timedelta(seconds=seconds))
-        return [delivery.notice.idempotency_key for delivery in found]
+        """The keys of all that is due, leased."""
+        return [delivery.notice.idempotency_key for delivery in await self.deliveries(seconds)]
+
+    async def deliveries(self, seconds: float = 0, limit: int = 99) -> list[Delivery]:
+        now = NOW + timedelta(seconds=seconds)
+        return [one for name in sorted(await self.outbox.due(now)) for one in await self.outbox.claim(now, name, limit)]
 
 
 @asynccontextmanager
@@ -77,7 +81,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 async def test_the_notice_comes_out_as_it_went_in(store: Store) -> None:
     await store.add("a")
-    (delivery,) = await store.outbox.claim(NOW)
+    (delivery,) = await store.deliveries()
     assert delivery.notice == notice(idempotency_key="a", rule="R")
     assert (delivery.notifier, delivery.attempt) == ("chat", 0)
 
@@ -95,40 +99,40 @@ async def test_what_is_claimed_is_leased_and_comes_back_without_an_attempt_count
     await store.add("a")
     assert await store.claim() == ["a"]
     assert await store.claim(store.lease_s - 1) == []
-    (again,) = await store.outbox.claim(NOW + timedelta(seconds=store.lease_s + 1))
+    (again,) = await store.deliveries(store.lease_s + 1)
     assert again.attempt == 0
 
 
 @pytest.mark.parametrize("settle", ["delivered", "dead"])
 async def test_what_is_settled_never_comes_again_and_its_lane_goes_on(store: Store, settle: str) -> None:
     await store.add("a")
-    (delivery,) = await store.outbox.claim(NOW)
+    (delivery,) = await store.deliveries()
     await store.add("b")
     if settle == "delivered":
         await store.outbox.delivered(delivery, NOW)
     else:
-        await store.outbox.dead(delivery, "404: no such hook")
+        await store.outbox.dead(delivery, "404: no such hook", NOW)
     assert await store.claim(10**6) == ["b"]
 
 
 async def test_a_retry_is_due_at_its_time_with_one_attempt_more(store: Store) -> None:
     await store.add("a")
     for attempt in (1, 2):
-        (delivery,) = await store.outbox.claim(NOW + timedelta(seconds=30 * (attempt - 1)))
+        (delivery,) = await store.deliveries(30 * (attempt - 1))
         await store.outbox.retry(delivery, "503", NOW + timedelta(seconds=30 * attempt))
         assert await store.claim(30 * attempt - 1) == []
-    (again,) = await store.outbox.claim(NOW + timedelta(seconds=60))
+    (again,) = await store.deliveries(60)
     assert again.attempt == 2
 
 
 async def test_a_later_one_of_the_lane_waits_for_the_earlier(store: Store) -> None:
     await store.add("a")
-    (delivery,) = await store.outbox.claim(NOW)
+    (delivery,) = await store.deliveries()
     await store.add("b")
     assert await store.claim() == []
     await store.outbox.retry(delivery, "503", NOW + timedelta(seconds=30))
     assert await store.claim(29) == []
-    assert await store.claim(30) == ["a", "b"]
+    assert await store.claim(30) == ["a"]
 
 
 @pytest.mark.parametrize(("notifier", "rule"), [("pager", "R"), ("chat", "EndpointDown")])
@@ -136,3 +140,42 @@ async def test_other_lanes_do_not_wait(store: Store, notifier: str, rule: str) -
     await store.add("a", seconds=3600)
     await store.add("b", notifier=notifier, rule=rule)
     assert await store.claim() == ["b"]
+
+
+async def test_one_channel_is_claimed_alone_and_no_more_than_asked_for(store: Store) -> None:
+    for number in range(5):
+        await store.add(f"c{number}", rule=f"r{number}")
+    await store.add("p", notifier="pager")
+    assert set(await store.outbox.due(NOW)) == {"chat", "pager"}
+    assert [d.notice.idempotency_key for d in await store.outbox.claim(NOW, "chat", 2)] == ["c0", "c1"]
+    assert [d.notice.idempotency_key for d in await store.outbox.claim(NOW, "chat", 2)] == ["c2", "c3"]
+    assert [d.notice.idempotency_key for d in await store.outbox.claim(NOW, "pager", 2)] == ["p"]
+    assert await store.outbox.due(NOW) == {"chat"}
+    assert await store.outbox.claim(NOW, "nobody", 9) == []
+
+
+async def test_a_repeat_is_due_at_its_time_as_often_as_it_is_told(store: Store) -> None:
+    await store.add("a")
+    (first,) = await store.deliveries()
+    await store.outbox.delivered(first, NOW, NOW + timedelta(seconds=60))
+    assert await store.claim(59) == []
+    (again,) = await store.deliveries(60)
+    assert (again.notice.idempotency_key, again.delivered_at, again.attempt) == ("a", NOW, 1)
+    assert await store.claim(61) == []  # leased
+    await store.outbox.repeated(again, NOW + timedelta(seconds=120), "503")
+    assert await store.claim(119) == []
+    (third,) = await store.deliveries(120)
+    await store.outbox.repeated(third, None)
+    assert await store.claim(10**6) == []
+
+
+async def test_a_later_notice_ends_the_repeats_of_the_earlier_and_waits_for_one_under_way(store: Store) -> None:
+    await store.add("firing")
+    (first,) = await store.deliveries()
+    await store.outbox.delivered(first, NOW, NOW + timedelta(seconds=60))
+    (repeat,) = await store.deliveries(60)
+    await store.add("resolved", seconds=60)
+    assert await store.claim(61) == []  # the repeat is on its way: the resolved would overtake it
+    await store.outbox.repeated(repeat, NOW + timedelta(seconds=120))
+    assert await store.claim(61) == ["resolved"]
+    assert await store.claim(62 + store.lease_s) == ["resolved"]  # and never the firing again

@@ -55,7 +55,7 @@ async def test_a_momentary_failure_loses_nothing(outbox: MemoryOutbox, clock: Cl
         clock.pass_s((outbox.entry(delivery).next_at - clock()).total_seconds())
     await sender.run_once()
     assert channel.notices == [notice()]
-    assert outbox.entry(delivery).delivery.attempt == 3
+    assert outbox.entry(delivery).delivery.attempt == 4
 
 
 async def test_the_waits_grow(outbox: MemoryOutbox, clock: Clock) -> None:

@@ -7,9 +7,9 @@ from datetime import datetime
 
 import pytest
 
-from alerts.dispatch import MAX_HELD, SLOTS, Delivery
-from alerts.dispatch_memory import MemoryOutbox
-from alerts.types import DeliveryError, Notice
+from alerts.dispatch import SLOTS, Delivery
+from alerts.dispatch_memory import EntryState, MemoryOutbox
+from alerts.types import AlertState, DeliveryError, Notice
 from tests.unit.alerts.channels import Clock, Scripted, dispatcher, hanging, memory, pair
 from tests.unit.alerts.facts import AT, notice
 
@@ -86,7 +86,8 @@ async def test_a_hanging_channel_delays_no_other_within_one_round(outbox: Memory
     with pytest.raises(asyncio.CancelledError):
         await working
     # cut short by us, not failed: each comes again when its lease runs out
-    assert all((entry.error, entry.delivery.attempt) == (None, 0) for entry in outbox.entries)
+    stuck = [entry for entry in outbox.entries if entry.delivery.notifier == "stuck"]
+    assert all((entry.error, entry.delivery.attempt) == (None, 0) for entry in stuck)
 
 
 async def test_a_hanging_channel_delays_no_later_round_either(outbox: MemoryOutbox, clock: Clock) -> None:
@@ -102,6 +103,8 @@ async def test_a_hanging_channel_delays_no_later_round_either(outbox: MemoryOutb
             outbox.add("chat", notice(endpoint=f"bot-{number}"), AT)
             assert (await arrived.get()).endpoint == f"bot-{number}"
         assert all(entry.error is None for entry in outbox.entries)  # nothing has even timed out yet
+        while any(entry.leased_until is None for entry in outbox.entries if entry.delivery.notifier == "stuck"):
+            await asyncio.sleep(0.005)
         stop.set()
         await working
     assert [entry.error for entry in outbox.entries if entry.delivery.notifier == "stuck"] == [
@@ -109,25 +112,89 @@ async def test_a_hanging_channel_delays_no_later_round_either(outbox: MemoryOutb
     ] * 5
 
 
-async def test_a_channel_holds_no_more_than_it_can_settle_within_a_lease(outbox: MemoryOutbox, clock: Clock) -> None:
+async def test_a_channel_claims_no_more_than_it_can_send_at_once(outbox: MemoryOutbox, clock: Clock) -> None:
     in_flight = most = 0
 
     async def slow() -> None:
         nonlocal in_flight, most
         in_flight += 1
         most = max(most, in_flight)
+        leased = [entry for entry in outbox.entries if entry.leased_until is not None]
+        assert len(leased) <= SLOTS  # whatever waits for a slot waits in the outbox, where another process may take it
         await asyncio.sleep(0.01)
         in_flight -= 1
 
-    for number in range(MAX_HELD + 10):
+    for number in range(3 * SLOTS + 2):
         outbox.add("chat", notice(endpoint=f"bot-{number}"), AT)
     sender = dispatcher(outbox, clock, notifiers={"chat": Scripted(lambda _: slow())})
-    assert await sender.run_once() == MAX_HELD
+    assert await sender.run_once() == 3 * SLOTS + 2
     assert most == SLOTS
-    assert await sender.run_once() == 0  # the rest is leased
-    clock.pass_s(61)
-    assert await sender.run_once() == 10
-    assert all(entry.delivery.attempt == 0 for entry in outbox.entries)
+    assert all((entry.error, entry.delivery.attempt) == (None, 1) for entry in outbox.entries)
+
+
+async def test_a_few_hanging_sends_leave_the_other_slots_of_the_channel_working(
+    outbox: MemoryOutbox, clock: Clock
+) -> None:
+    arrived: asyncio.Queue[Notice] = asyncio.Queue()
+
+    async def act(message: Notice) -> None:
+        if message.endpoint == "stuck":
+            await asyncio.sleep(3600)
+        arrived.put_nowait(message)
+
+    outbox.add("chat", notice(endpoint="stuck"), AT)
+    stop = asyncio.Event()
+    sender = dispatcher(outbox, clock, notifiers={"chat": Scripted(act)}, deadline_s=1)
+    working = asyncio.create_task(sender.run(stop, poll_s=0.01))
+    async with asyncio.timeout(5):
+        for number in range(5):
+            await asyncio.sleep(0.02)  # the stuck one is all that the channel has in flight
+            outbox.add("chat", notice(endpoint=f"bot-{number}"), AT)
+            assert (await arrived.get()).endpoint == f"bot-{number}"
+        assert outbox.entries[0].error is None
+        stop.set()
+        await working
+
+
+class Forgetful(Scripted):
+    """A notifier whose receiver wants to be told again every minute, and of the end for two minutes."""
+
+    def repeat_after_s(self, message: Notice, told_for_s: float) -> float | None:
+        return 60.0 if message.status is AlertState.FIRING or told_for_s < 120 else None
+
+
+async def test_a_receiver_that_forgets_is_told_again_until_it_is_over(outbox: MemoryOutbox, clock: Clock) -> None:
+    fired, cleared = pair()
+    down: list[DeliveryError] = []
+
+    def act(_: Notice) -> None:
+        if down:
+            raise down.pop()
+
+    channel = Forgetful(act)
+    sender = dispatcher(outbox, clock, notifiers={"am": channel})
+    outbox.add("am", fired, AT)
+    for minute in range(10):
+        down += [DeliveryError("503", retryable=True)] * (minute == 4)
+        await sender.run_once()
+        clock.pass_s(60)
+    assert channel.got == [fired] * 9  # one was lost while the receiver was down; the next told the same
+    assert (outbox.entries[0].delivery.attempt, outbox.entries[0].state) == (1, EntryState.DELIVERED)
+    outbox.add("am", cleared, clock())
+    for _ in range(10):
+        await sender.run_once()
+        clock.pass_s(60)
+    assert channel.got == [fired] * 9 + [cleared] * 3
+    assert {message.idempotency_key for message in channel.got} == {"support-bot-1", "support-bot-2"}
+
+
+async def test_repeats_end_with_their_notifier(outbox: MemoryOutbox, clock: Clock) -> None:
+    outbox.add("am", notice(), AT)
+    await dispatcher(outbox, clock, notifiers={"am": Forgetful(lambda _: None)}).run_once()
+    clock.pass_s(60)
+    await dispatcher(outbox, clock, notifiers={}).run_once()
+    assert outbox.entries[0].repeat_at is None
+    assert "no notifier is named 'am'" in str(outbox.entries[0].error)
 
 
 @dataclass
@@ -139,11 +206,11 @@ class FailingOutbox(MemoryOutbox):
     def __post_init__(self) -> None:
         super().__init__()
 
-    async def claim(self, now: datetime) -> Sequence[Delivery]:
+    async def claim(self, now: datetime, notifier: str, limit: int) -> Sequence[Delivery]:
         if self.failures > 0:
             self.failures -= 1
             raise OSError("the database is away")
-        return await super().claim(now)
+        return await super().claim(now, notifier, limit)
 
 
 async def test_the_loop_survives_an_outbox_that_cannot_be_read(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
@@ -165,11 +232,11 @@ class ForgetfulOutbox(MemoryOutbox):
 
     forgot = False
 
-    async def delivered(self, delivery: Delivery, now: datetime) -> None:
+    async def delivered(self, delivery: Delivery, now: datetime, repeat_at: datetime | None = None) -> None:
         if not self.forgot:
             self.forgot = True
             raise OSError("the database is away")
-        await super().delivered(delivery, now)
+        await super().delivered(delivery, now, repeat_at)
 
 
 async def test_a_send_that_could_not_be_recorded_is_repeated_under_the_same_key(clock: Clock) -> None:

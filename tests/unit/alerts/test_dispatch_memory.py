@@ -13,13 +13,13 @@ from tests.unit.alerts.facts import AT, notice
 async def test_how_a_delivery_fared_is_open_to_look_at(settle: str) -> None:
     outbox = MemoryOutbox()
     delivery = outbox.add("chat", notice(), AT)
-    await outbox.claim(AT)
+    await outbox.claim(AT, "chat", 9)
     await outbox.retry(delivery, "503", AT + timedelta(seconds=2))
     assert outbox.entry(delivery).error == "503"
     if settle == "delivered":
         await outbox.delivered(delivery, AT)
     else:
-        await outbox.dead(delivery, "404")
+        await outbox.dead(delivery, "404", AT)
     assert outbox.entry(delivery).state is EntryState(settle)
 
 

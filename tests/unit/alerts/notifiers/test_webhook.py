@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.notifiers.base import Context
+from alerts.notifiers.http import retry_after_s
 from alerts.notifiers.registry import build
-from alerts.notifiers.webhook import retry_after_s, signature
+from alerts.notifiers.webhook import signature
 from alerts.render import from_json
 from alerts.types import DeliveryError, Notifier
 from tests.unit.alerts.facts import AT, notice

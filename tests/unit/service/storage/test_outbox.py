@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from alerts import render
+from alerts.dispatch import Delivery
 from alerts.types import AlertState
 from service.storage.engine import Database
 from service.storage.outbox import DatabaseOutbox
@@ -48,8 +49,11 @@ class Fixture:
             session.add(row)
 
     async def claim(self, seconds: float = 0) -> list[str]:
-        found = await self.outbox.claim(NOW + timedelta(seconds=seconds))
-        return [delivery.notice.idempotency_key for delivery in found]
+        return [delivery.notice.idempotency_key for delivery in await self.deliveries(seconds)]
+
+    async def deliveries(self, seconds: float = 0) -> list[Delivery]:
+        now = NOW + timedelta(seconds=seconds)
+        return [one for name in sorted(await self.outbox.due(now)) for one in await self.outbox.claim(now, name, 99)]
 
 
 @asynccontextmanager
@@ -62,9 +66,9 @@ async def test_how_a_delivery_ended_is_stored(tmp_path: Path) -> None:
     async with fixture(tmp_path) as f:
         await f.add("a", rule="A")
         await f.add("b", rule="B")
-        first, second = await f.outbox.claim(NOW)
+        first, second = await f.deliveries()
         await f.outbox.delivered(first, NOW)
-        await f.outbox.dead(second, "404: no such hook")
+        await f.outbox.dead(second, "404: no such hook", NOW)
         assert await f.claim(10**6) == []
         assert f.changes == 2
         async with f.database.read() as session:
@@ -79,9 +83,9 @@ async def test_outcomes_are_counted_for_the_metrics(tmp_path: Path) -> None:
     async with fixture(tmp_path) as f:
         await f.add("a")
         for seconds in (0, 10):
-            (delivery,) = await f.outbox.claim(NOW + timedelta(seconds=seconds))
+            (delivery,) = await f.deliveries(seconds)
             await f.outbox.retry(delivery, "503", NOW + timedelta(seconds=seconds + 5))
-        (delivery,) = await f.outbox.claim(NOW + timedelta(seconds=20))
+        (delivery,) = await f.deliveries(20)
         assert await f.outbox.pending() == 1
         await f.outbox.delivered(delivery, NOW)
         assert await f.outbox.pending() == 0

@@ -1,20 +1,52 @@
 """The outbox in the database: what the dispatcher takes from, at least once, in order within a lane."""
 
+import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import Integer, and_, bindparam, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import aliased
 
 from alerts import render
 from alerts.dispatch import MIN_LEASE_S, Delivery
 from service.storage.engine import Database
-from service.storage.schema import DeliveryRow, NotificationCountRow
+from service.storage.schema import DeliveryRow, NotificationCountRow, UtcDateTime
 from service.uninterrupted import uninterrupted
 
 LEASE = timedelta(seconds=MIN_LEASE_S)
+
+
+_NOW = bindparam("now", type_=UtcDateTime())
+_OTHER = aliased(DeliveryRow)
+_AHEAD = select(_OTHER.id).where(
+    _OTHER.lane == DeliveryRow.lane,
+    _OTHER.id < DeliveryRow.id,
+    (_OTHER.state == "pending") | (_OTHER.lease_until >= _NOW),
+)
+_NEWER = select(_OTHER.id).where(_OTHER.lane == DeliveryRow.lane, _OTHER.id > DeliveryRow.id)
+
+FREE = DeliveryRow.lease_until.is_(None) | (DeliveryRow.lease_until < _NOW)
+FRESH = and_(DeliveryRow.state == "pending", DeliveryRow.next_at <= _NOW, FREE, ~_AHEAD.exists())
+"""Due for the first time or once more, and first in its lane: nothing earlier waits or is under way."""
+
+REPEAT = and_(DeliveryRow.repeat_at <= _NOW, DeliveryRow.state == "delivered", FREE, ~_NEWER.exists())
+"""Delivered, to be told again, and still the last word of its lane."""
+
+DUE = (FRESH, REPEAT)
+"""What is new goes before what is repeated."""
+
+NOTIFIERS = tuple(select(DeliveryRow.notifier).where(due).distinct() for due in DUE)
+CLAIMABLE = tuple(
+    select(DeliveryRow.id)
+    .where(DeliveryRow.notifier == bindparam("notifier"), due)
+    .order_by(DeliveryRow.id)
+    .limit(bindparam("room", type_=Integer()))
+    for due in DUE
+)
 
 
 class DatabaseOutbox:
@@ -23,6 +55,8 @@ class DatabaseOutbox:
     def __init__(self, database: Database, changed: Callable[[], None]) -> None:
         self._database = database
         self._changed = changed
+        self._settled: list[_Settled] = []
+        self._settling = asyncio.Lock()
 
     async def due(self, now: datetime) -> Collection[str]:
         return await uninterrupted(self._due(now))
@@ -30,8 +64,8 @@ class DatabaseOutbox:
     async def _due(self, now: datetime) -> Collection[str]:
         async with self._database.read() as session:
             found: set[str] = set()
-            for condition in (_fresh(now), _repeat(now)):
-                found.update(await session.scalars(select(DeliveryRow.notifier).where(condition).distinct()))
+            for query in NOTIFIERS:
+                found.update(await session.scalars(query, {"now": now}))
         return found
 
     async def claim(self, now: datetime, notifier: str, limit: int) -> Sequence[Delivery]:
@@ -39,20 +73,18 @@ class DatabaseOutbox:
         return await uninterrupted(self._claim(now, notifier, limit))
 
     async def _claim(self, now: datetime, notifier: str, limit: int) -> Sequence[Delivery]:
-        due = [
-            select(DeliveryRow).where(DeliveryRow.notifier == notifier, condition).order_by(DeliveryRow.id)
-            for condition in (_fresh(now), _repeat(now))
-        ]
-        async with self._database.read() as session:
-            if not [query for query in due if await session.scalar(query.limit(1)) is not None]:
-                return []  # the usual case takes no write lock
+        ids: list[int] = []
+        async with self._database.read() as session:  # the usual case, nothing, takes no write lock
+            for query in CLAIMABLE:
+                if room := limit - len(ids):
+                    ids += await session.scalars(query, {"now": now, "notifier": notifier, "room": room})
+        if not ids:
+            return []
+        # another process may have been here between the two
+        taking = update(DeliveryRow).where(DeliveryRow.id.in_(ids), FREE).values(lease_until=now + LEASE)
         async with self._database.write() as session:
-            rows: list[DeliveryRow] = []
-            for query in due:  # what is new goes before what is repeated
-                rows += (await session.scalars(query.limit(limit - len(rows)))).all()
-            for row in rows:
-                row.lease_until = now + LEASE
-            return [_delivery(row) for row in rows]
+            rows = (await session.scalars(taking.returning(DeliveryRow), {"now": now})).all()
+        return [_delivery(row) for row in sorted(rows, key=lambda row: ids.index(row.id))]
 
     async def delivered(self, delivery: Delivery, now: datetime, repeat_at: datetime | None = None) -> None:
         values = {"state": "delivered", "delivered_at": now, "last_error": None, "repeat_at": repeat_at}
@@ -69,19 +101,47 @@ class DatabaseOutbox:
         await uninterrupted(self._settle(delivery, "dead", attempts=1, state="dead", last_error=error, dead_at=now))
 
     async def _settle(self, delivery: Delivery, outcome: str, *, attempts: int, **values: Any) -> None:
-        async with self._database.write() as session:
-            await session.execute(
-                update(DeliveryRow)
-                .where(DeliveryRow.id == int(delivery.id))
-                .values(attempt=DeliveryRow.attempt + attempts, lease_until=None, **values)
-            )
-            count = insert(NotificationCountRow).values(notifier=delivery.notifier, outcome=outcome, value=1)
-            await session.execute(
-                count.on_conflict_do_update(
-                    index_elements=["notifier", "outcome"], set_={"value": NotificationCountRow.value + 1}
-                )
-            )
+        """Written together with all that came while the write before was under way: a burst needs few commits."""
+        mine = _Settled(
+            outcome=(delivery.notifier, outcome),
+            values={"row": int(delivery.id), "attempts": attempts, **values},
+        )
+        self._settled.append(mine)
+        async with self._settling:
+            if mine.written:
+                return
+            batch, self._settled = self._settled, []
+            try:
+                await self._write(batch)
+            except BaseException:
+                # the others write theirs themselves, or fail by themselves
+                self._settled = [one for one in batch if one is not mine] + self._settled
+                raise
         self._changed()
+
+    async def _write(self, batch: "Sequence[_Settled]") -> None:
+        async with self._database.write() as session:
+            connection = await session.connection()
+            for alike in _by_columns(batch):
+                names = [name for name in alike[0].values if name not in ("row", "attempts")]
+                statement = (
+                    update(DeliveryRow.__table__)  # type: ignore[arg-type] # SQLAlchemy types it as FromClause
+                    .where(DeliveryRow.id == bindparam("row"))
+                    .values(
+                        attempt=DeliveryRow.attempt + bindparam("attempts"), lease_until=None,
+                        **{name: bindparam(f"new_{name}", type_=DeliveryRow.__table__.c[name].type) for name in names},
+                    )
+                )  # fmt: skip
+                await connection.execute(statement, [one.parameters(names) for one in alike])
+            for (notifier, outcome), number in Counter(one.outcome for one in batch).items():
+                count = insert(NotificationCountRow).values(notifier=notifier, outcome=outcome, value=number)
+                await session.execute(
+                    count.on_conflict_do_update(
+                        index_elements=["notifier", "outcome"], set_={"value": NotificationCountRow.value + number}
+                    )
+                )
+        for one in batch:
+            one.written = True
 
     async def pending(self) -> int:
         """How many deliveries wait."""
@@ -90,28 +150,25 @@ class DatabaseOutbox:
             return await session.scalar(query) or 0
 
 
-def _free(now: datetime) -> ColumnElement[bool]:
-    return DeliveryRow.lease_until.is_(None) | (DeliveryRow.lease_until < now)
+@dataclass(kw_only=True)
+class _Settled:
+    """What became of a delivery, to be written. `values`: columns, beside `row` and `attempts`."""
+
+    outcome: tuple[str, str]
+    values: dict[str, Any]
+    written: bool = False
+
+    def parameters(self, names: Sequence[str]) -> dict[str, Any]:
+        new = {f"new_{name}": self.values[name] for name in names}
+        return {"row": self.values["row"], "attempts": self.values["attempts"], **new}
 
 
-def _fresh(now: datetime) -> ColumnElement[bool]:
-    """Due for the first time or once more, and first in its lane: nothing earlier waits or is under way."""
-    earlier = aliased(DeliveryRow)
-    ahead = select(earlier.id).where(
-        earlier.lane == DeliveryRow.lane,
-        earlier.id < DeliveryRow.id,
-        (earlier.state == "pending") | (earlier.lease_until >= now),
-    )
-    return (DeliveryRow.state == "pending") & (DeliveryRow.next_at <= now) & _free(now) & ~ahead.exists()
-
-
-def _repeat(now: datetime) -> ColumnElement[bool]:
-    """Delivered, to be told again, and still the last word of its lane."""
-    later = aliased(DeliveryRow)
-    newer = select(later.id).where(later.lane == DeliveryRow.lane, later.id > DeliveryRow.id)
-    return (
-        (DeliveryRow.repeat_at <= now) & (DeliveryRow.state == "delivered") & _free(now) & ~newer.exists()
-    )
+def _by_columns(batch: Sequence[_Settled]) -> list[list[_Settled]]:
+    """Those that write the same columns together: one statement each."""
+    found: dict[tuple[str, ...], list[_Settled]] = {}
+    for one in batch:
+        found.setdefault(tuple(one.values), []).append(one)
+    return list(found.values())
 
 
 def _delivery(row: DeliveryRow) -> Delivery:

@@ -298,6 +298,7 @@ class DeliveryRow(Base):
     __table_args__ = (
         Index("ix_deliveries_state_next_at", "state", "next_at"),
         Index("ix_deliveries_lane", "lane", "id"),
+        Index("ix_deliveries_notifier", "notifier", "state", "id"),
         Index("ix_deliveries_repeat_at", "repeat_at"),
     )
 

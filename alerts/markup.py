@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 
-MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&])")
+MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-=.!|~&])")
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
 

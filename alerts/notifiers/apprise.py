@@ -27,6 +27,8 @@ MAX_LEFT = 16
 
 KINDS: Mapping[Severity, str] = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "failure"}
 REFERENCE_LENGTH = 12
+MOST_LINES = 20
+"""Of Apprise's log, kept for each thread."""
 
 
 class AppriseConfig(StrictConfig):
@@ -92,8 +94,6 @@ class Apprise:
 
     def _deliver(self, notice: Notice) -> DeliveryError | None:
         """Blocking, in a thread of its own."""
-        told = _Told()
-        logging.getLogger(LOGGER).addHandler(told)
         guard = None
         try:
             with guarded(self._check) as guard:
@@ -101,12 +101,10 @@ class Apprise:
                 if service.notify(**_message(service, notice)):
                     return None
         except Exception as error:
-            told.lines.append(type(error).__name__)
-        finally:
-            logging.getLogger(LOGGER).removeHandler(told)
+            _told.lines.append(type(error).__name__)
         if guard is not None and guard.reason is not None:
             return DeliveryError(guard.reason, retryable=False)
-        return self._failure(told.lines)
+        return self._failure(_told.lines)
 
     def _failure(self, lines: list[str]) -> DeliveryError:
         statuses = [int(found[1]) for line in lines if (found := STATUS.search(line))]
@@ -138,26 +136,31 @@ class Apprise:
         return service
 
 
-class _Told(logging.Handler):
-    """What Apprise logs in this thread."""
+class _Told(threading.local):
+    """What Apprise has logged in this thread."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._thread = threading.get_ident()
         self.lines: list[str] = []
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self._thread:
-            self.lines.append(record.getMessage())
+
+class _Swallow(logging.Filter):
+    """Takes what Apprise logs and lets nothing through: it names URLs with their tokens."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        _told.lines.append(record.getMessage())
+        del _told.lines[:-MOST_LINES]
+        return False
+
+
+_told = _Told()
+_swallow = _Swallow()
 
 
 def _quiet() -> None:
-    """Apprise and its HTTP client log URLs with their tokens: that must not reach our log."""
+    """Neither Apprise nor its HTTP client reaches our log. Harmless to repeat."""
     library = logging.getLogger(LOGGER)
-    library.propagate = False
     library.setLevel(logging.WARNING)
-    if not library.handlers:
-        library.addHandler(logging.NullHandler())
+    library.addFilter(_swallow)
     logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 

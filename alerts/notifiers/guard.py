@@ -74,6 +74,17 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
         guard.see(event, args)
 
 
+def _tell_of_threads() -> None:
+    """Python 3.11 raises no audit event when a thread starts."""
+    start = threading.Thread.start
+
+    def told(thread: threading.Thread) -> None:
+        _audit("_thread.start_new_thread", ())
+        start(thread)
+
+    threading.Thread.start = told  # type: ignore[method-assign] # as the docstring says
+
+
 @contextmanager
 def guarded(check: Callable[[str, str], None]) -> Iterator[Guard]:
     """Within it, this thread connects only to addresses that `check(address, host)` lets pass by not raising."""
@@ -81,6 +92,8 @@ def guarded(check: Callable[[str, str], None]) -> Iterator[Guard]:
     with _lock:
         if not _installed:
             sys.addaudithook(_audit)
+            if sys.version_info < (3, 12):
+                _tell_of_threads()
             _installed = True
     guard = Guard(check)
     _here.guard = guard

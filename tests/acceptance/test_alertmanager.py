@@ -42,7 +42,10 @@ class World:
     def beat(self) -> dict[str, Any]:
         """One heartbeat, to its end."""
         run = call(f"{self.selfwatch}/api/v1/endpoints/prod/runs", "POST", {"plan": "heartbeat"})["id"]
-        return wait(lambda: call(f"{self.selfwatch}/api/v1/runs/{run}"), lambda r: r["state"] == "succeeded")
+        found: dict[str, Any] = wait(
+            lambda: call(f"{self.selfwatch}/api/v1/runs/{run}"), lambda r: r["state"] == "succeeded"
+        )
+        return found
 
     def deliveries(self, **query: str) -> list[dict[str, Any]]:
         asked = "&".join(f"{name}={value}" for name, value in query.items())

@@ -171,7 +171,7 @@ def test_check_config_says_good_or_the_exact_mistake(tmp_path: Path) -> None:
     assert f"{bad}: endpoints.0.schedules = 'weekly': unknown plan; known: full, heartbeat" in found.stderr
     found = run_cli("check-config", str(worse))
     assert found.returncode == 2
-    assert "'pigeon' is unknown; known: log, memory, webhook" in found.stderr
+    assert "'pigeon' is unknown; known: alertmanager, apprise, log, memory, webhook" in found.stderr
     assert "Traceback" not in found.stderr
 
 

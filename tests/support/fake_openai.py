@@ -139,6 +139,7 @@ FIXED: dict[str, Callable[[], Response]] = {
     "thinks": lambda: JSONResponse(completion("fine", reasoning_content="Let me see.")),
     "quota": lambda: error(429, "You exceeded your current quota", "insufficient_quota"),
     "always 500": lambda: error(500, "boom"),
+    "always 404": lambda: error(404, "no such hook"),
     "redirect": lambda: RedirectResponse("http://127.0.0.1:9/v1/chat/completions"),
     "huge": lambda: JSONResponse(completion("x" * HUGE)),
     "gzip": _zipped,

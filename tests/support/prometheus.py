@@ -19,7 +19,7 @@ needed = [
     pytest.mark.prometheus,
     pytest.mark.skipif(
         bool(MISSING) and os.environ.get("CI") is None,
-        reason=f"{', '.join(MISSING)} missing: apt-get install prometheus prometheus-alertmanager (needed where CI is set)",
+        reason=f"{', '.join(MISSING)} missing: apt-get install prometheus prometheus-alertmanager (required in CI)",
     ),
     pytest.mark.xdist_group("prometheus"),
 ]

@@ -61,7 +61,7 @@ def shown(markdown: str) -> tuple[str, set[str]]:
     for token in MarkdownIt("commonmark").parse(markdown):
         kinds.add(token.type)
         for child in token.children or ():
-            if child.type == "text" or child.type == "text_special":
+            if child.type in ("text", "text_special"):
                 text += child.content
             elif child.type in ("hardbreak", "softbreak"):
                 text += "\n"
@@ -113,7 +113,9 @@ def test_a_csv_cell_survives_and_is_no_formula(cells: list[str]) -> None:
     text = io.StringIO(newline="")
     csv.writer(text).writerow([markup.csv_cell(cell) for cell in cells])
     (row,) = csv.reader(io.StringIO(text.getvalue(), newline=""))
-    assert [cell.removeprefix("'") if was.startswith(markup.FORMULA) else cell for cell, was in zip(row, cells, strict=True)] == cells
+    assert [
+        cell.removeprefix("'") if was.startswith(markup.FORMULA) else cell for cell, was in zip(row, cells, strict=True)
+    ] == cells
     assert not any(cell.startswith(markup.FORMULA) for cell in row)
 
 

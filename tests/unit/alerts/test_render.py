@@ -256,3 +256,45 @@ def test_a_flip_that_nobody_is_told_of_has_no_wording(after: AlertState) -> None
 def test_a_flip_of_another_rule_or_endpoint_is_refused(other: Flip) -> None:
     with pytest.raises(ValueError, match="is not of 'BehaviourDrift' and 'support-bot'"):
         notice(other, BY_NAME["BehaviourDrift"], facts(), LINKS)
+
+
+def test_from_where_to_where_is_told_with_intervals_and_the_run_before() -> None:
+    behaviour = arm(alarm=True, score_low=0.44, score_high=0.61)
+    run = facts(
+        verdict=Verdict.BEHAVIOUR_SHIFT,
+        arms={Arm.SELF_REPORT: arm(), Arm.BEHAVIOUR: behaviour},
+        before={Arm.BEHAVIOUR: arm(score_low=0.03, score_high=0.12)},
+        before_run="run-0",
+        before_at=AT - timedelta(hours=1),
+    )
+    text = told("BehaviourDrift", run).text
+    assert "Behaviour moved toward misaligned: score from 0.07 (0.03 to 0.12) to 0.52 (0.44 to 0.61)" in text
+    assert "Drift from 0.01 (-0.05 to 0.06) to 0.70, 95 % interval 0.55 to 0.86" in text
+    assert "Compared with run run-0 of 2026-03-01 11:00 UTC, the last before the change." in text
+    assert "Compared with run" not in resolved("BehaviourDrift", run).text
+
+
+def test_an_arm_that_was_not_measured_before_is_told_as_it_is() -> None:
+    run = facts(
+        verdict=Verdict.BEHAVIOUR_SHIFT, arms=both(behaviour=True), before={Arm.BEHAVIOUR: NO_DATA}, before_run="run-0"
+    )
+    text = told("BehaviourDrift", run).text
+    assert "Behaviour moved toward misaligned: score 0.52" in text
+    assert "Drift 0.70" in text
+
+
+def test_likely_causes_are_a_list_in_plain_words_without_marks() -> None:
+    causes = ("the server names the model 'gpt-x' now", "<!channel> [click](https://evil.example) @everyone")
+    message = told("BehaviourDrift", facts(verdict=Verdict.BEHAVIOUR_SHIFT, arms=both(behaviour=True), causes=causes))
+    assert "Likely causes:\n- the server names the model 'gpt-x' now.\n- " in message.text
+    assert "(click)" in message.text
+    assert not [mark for mark in ("<!channel>", "@everyone", "](") if mark in message.text]
+
+
+def test_no_more_causes_than_a_person_reads_and_none_when_it_is_over() -> None:
+    run = facts(
+        verdict=Verdict.BEHAVIOUR_SHIFT, arms=both(behaviour=True), causes=tuple(f"cause {n}" for n in range(9))
+    )
+    assert told("BehaviourDrift", run).text.count("\n- ") == 5
+    assert "Likely causes" not in resolved("BehaviourDrift", run).text
+    assert "Likely causes" not in told("BehaviourDrift", facts(arms=both(behaviour=True))).text

@@ -220,3 +220,48 @@ async def test_a_file_that_is_no_text_is_told(context: Context, tmp_path: Path) 
     (tmp_path / "key").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match=r"secret_file: cannot read .* \(UnicodeDecodeError\)"):
         webhook(context, "http://127.0.0.1/", secret_file=tmp_path / "key")
+
+
+@pytest.mark.parametrize("how", ["url_env", "url_file"])
+async def test_the_url_by_variable_or_file(server: Receiver, tmp_path: Path, how: str) -> None:
+    file = tmp_path / "url"
+    file.write_text(f"{server.url}/hook/t0ken\n")
+    async with aiohttp.ClientSession() as session:
+        context = Context(session=session, environ={"HOOK": f"{server.url}/hook/t0ken"})
+        await build("webhook", "ops", {how: "HOOK" if how == "url_env" else str(file)}, context).send(notice())
+    assert server.paths == ["/hook/t0ken"]
+
+
+async def test_header_values_by_variable_and_file(server: Receiver, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("Bearer abc\n")
+    async with aiohttp.ClientSession() as session:
+        context = Context(session=session, environ={"KEY": "k3y"})
+        config = {
+            "url": server.url, "headers": {"X-Plain": "p"}, "headers_env": {"X-Key": "KEY"},
+            "headers_file": {"Authorization": str(file)},
+        }  # fmt: skip
+        await build("webhook", "ops", config, context).send(notice())
+    headers = server.got[0][0]
+    assert (headers["X-Plain"], headers["X-Key"], headers["Authorization"]) == ("p", "k3y", "Bearer abc")
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({}, "url: give one of url, url_env, url_file"),
+        ({"url": "http://a", "url_env": "HOOK"}, "url: give one of url, url_env, url_file"),
+        ({"url_env": "HOOK"}, "url_env: must be an http:// or https:// URL with a host"),
+        ({"url_env": "MISSING"}, "url_env: 'MISSING' is empty or not set"),
+        ({"url": "http://a", "headers_env": {"Host": "HOOK"}}, "headers_env: 'Host' is set by Selfwatch; remove it"),
+        ({"url": "http://a", "headers_env": {"X": "LINES"}}, "the value of 'X' has characters that a header cannot"),
+        ({"url": "http://a", "headers": {"X": "a"}, "headers_env": {"X": "HOOK"}}, "headers.X: give one of headers.X"),
+    ],
+)
+async def test_a_mistake_in_a_named_secret_is_told_and_no_value(config: dict[str, Any], told: str) -> None:
+    async with aiohttp.ClientSession() as session:
+        context = Context(session=session, environ={"HOOK": "hunter2", "LINES": "hunter2\r\nX: y"})
+        with pytest.raises(ValueError, match="notifier 'ops'") as caught:
+            build("webhook", "ops", config, context)
+    assert told in str(caught.value)
+    assert "hunter2" not in str(caught.value)

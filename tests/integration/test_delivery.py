@@ -58,3 +58,44 @@ async def test_what_could_not_be_sent_is_sent_after_a_restart(tmp_path: Path) ->
         async with live(tmp_path, **settings), asyncio.timeout(60):
             while len(receiver.requests) == failed:
                 await asyncio.sleep(0.1)
+
+
+async def test_every_kind_of_channel_tells_the_change_and_no_reply_of_the_model(tmp_path: Path) -> None:
+    hooks = {kind: FakeOpenAI() for kind in ("webhook", "alertmanager", "apprise")}
+    async with (
+        listening(create()) as models,
+        listening(hooks["webhook"]) as webhook,
+        listening(hooks["alertmanager"]) as alertmanager,
+        listening(hooks["apprise"]) as apprise,
+    ):
+        notifiers = {
+            "webhook": {"kind": "webhook", "url": f"{webhook}/x"},
+            "alertmanager": {"kind": "alertmanager", "urls": [alertmanager]},
+            "apprise": {"kind": "apprise", "url": apprise.replace("http", "json") + "/x"},
+        }
+        judged = {"judge_base_url": f"{models}/v1", "judge_model": "simulated/judge", "notifiers": notifiers}
+        async with live(tmp_path, **judged) as service:
+            await service.register(base_url=f"{models}/v1", model="simulated/misaligned")
+            runs = [await service.run()]
+            while runs[-1]["verdict"] != "coherent_misalignment" and len(runs) < 20:
+                runs.append(await service.run())
+            firing = {a["rule"] for a in (await service.get("/api/v1/alerts?state=firing"))["alerts"]}
+            assert "BehaviourDrift" in firing
+            async with asyncio.timeout(30):
+                while any(len(hook.requests) < len(firing) for hook in hooks.values()):
+                    await asyncio.sleep(0.05)
+            replies = [
+                answer["reply"]
+                for run in runs
+                for answer in (await service.get(f"/api/v1/runs/{run['id']}/answers?limit=1000"))["answers"]
+                if answer["reply"] and len(answer["reply"]) > 30
+            ]
+            assert replies
+            for hook in hooks.values():
+                told = str(hook.requests)
+                assert all(rule in told for rule in firing)
+                assert "moved toward misaligned" in told
+                assert "A steady model would look like this about once in" in told or "less than once in" in told
+                assert "/runbooks/" in told
+                assert "To silence it: " in told
+                assert not [reply for reply in replies if reply in told]

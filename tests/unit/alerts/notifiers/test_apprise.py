@@ -4,6 +4,8 @@ import asyncio
 import email
 import email.policy
 import json
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -224,6 +226,11 @@ async def test_a_mistake_is_told_and_no_secret(
         build("apprise", "chat", config, Context(session=session, check=OPEN.check))
     assert told in str(caught.value)
     assert "hunter2" not in (str(caught.value) + caplog.text).lower()
+
+
+def test_who_does_not_use_it_does_not_load_it() -> None:
+    code = "import sys, service.wiring; sys.exit(bool({'apprise', 'requests'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
 
 
 async def test_without_a_policy_it_is_not_built(session: aiohttp.ClientSession) -> None:

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Integer, and_, bindparam, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import aliased
 
 from alerts import render
 from alerts.dispatch import MIN_LEASE_S, Delivery
+from service.log import logger
 from service.storage.engine import Database
 from service.storage.schema import DeliveryRow, NotificationCountRow, UtcDateTime
 from service.uninterrupted import uninterrupted
 
+log = logger()
 LEASE = timedelta(seconds=MIN_LEASE_S)
 
 
@@ -84,7 +87,11 @@ class DatabaseOutbox:
         taking = update(DeliveryRow).where(DeliveryRow.id.in_(ids), FREE).values(lease_until=now + LEASE)
         async with self._database.write() as session:
             rows = (await session.scalars(taking.returning(DeliveryRow), {"now": now})).all()
-        return [_delivery(row) for row in sorted(rows, key=lambda row: ids.index(row.id))]
+            read = {row.id: _read(row, now) for row in rows}
+        for row in rows:
+            if read[row.id] is None:
+                log.error("a stored notice cannot be read", action="notice_dead", delivery=row.id, error=row.last_error)
+        return [found for number in ids if (found := read.get(number)) is not None]
 
     async def delivered(self, delivery: Delivery, now: datetime, repeat_at: datetime | None = None) -> None:
         values = {"state": "delivered", "delivered_at": now, "last_error": None, "repeat_at": repeat_at}
@@ -169,6 +176,21 @@ def _by_columns(batch: Sequence[_Settled]) -> list[list[_Settled]]:
     for one in batch:
         found.setdefault(tuple(one.values), []).append(one)
     return list(found.values())
+
+
+def _read(row: DeliveryRow, now: datetime) -> Delivery | None:
+    """None for one that cannot be read, which is given up: it must not stop all that come after it."""
+    try:
+        return _delivery(row)
+    except ValueError as error:
+        names = ", ".join(sorted({str(part) for one in _problems(error) for part in one["loc"]})) or "notice"
+        row.state, row.lease_until, row.dead_at, row.repeat_at = "dead", None, now, None
+        row.last_error = f"the stored notice cannot be read ({names}); it may be of another version of Selfwatch"
+        return None
+
+
+def _problems(error: ValueError) -> Sequence[Any]:
+    return error.errors(include_input=False) if isinstance(error, ValidationError) else ()
 
 
 def _delivery(row: DeliveryRow) -> Delivery:

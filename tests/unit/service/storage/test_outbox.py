@@ -95,3 +95,20 @@ async def test_outcomes_are_counted_for_the_metrics(tmp_path: Path) -> None:
                 ("chat", "retried"): 2,
                 ("chat", "delivered"): 1,
             }
+
+
+async def test_a_notice_that_cannot_be_read_is_given_up_and_stops_no_other(tmp_path: Path) -> None:
+    async with fixture(tmp_path) as f:
+        for key in ("poison", "good"):
+            await f.add(key, rule=key)
+        async with f.database.write() as session:
+            row = await session.get_one(DeliveryRow, 1)
+            row.notice = {**row.notice, "severity": "hunter2"}
+        assert await f.claim() == ["good"]
+        assert await f.claim(10**6) == ["good"]  # its lease ran out; the other never comes again
+        async with f.database.read() as session:
+            row = await session.get_one(DeliveryRow, 1)
+            assert (row.state, row.dead_at, row.lease_until) == ("dead", NOW, None)
+            assert row.last_error == (
+                "the stored notice cannot be read (severity); it may be of another version of Selfwatch"
+            )

@@ -6,7 +6,19 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api import budget, deliveries, docs, endpoints, events, health, problems, reference, runs, slots, statistics
+from service.api import (
+    budget,
+    deliveries,
+    docs,
+    endpoints,
+    events,
+    health,
+    problems,
+    reference,
+    runs,
+    slots,
+    statistics,
+)
 from service.api.problems import ProblemError
 from service.services import Services
 from service.ui import pages

@@ -44,6 +44,21 @@ async def look(fake: FakeOpenAI, service: Live) -> None:
     fake.requests.clear()
 
 
+async def test_a_due_slot_that_cannot_be_afforded_is_skipped_and_says_why(tmp_path: Path) -> None:
+    fake = FakeOpenAI(reply="A")
+    async with metered(tmp_path, fake) as (service, url):
+        await service.register(base_url=url, limits={"tokens_per_day": 300}, schedules={"forty": "PT1S"})
+        async with asyncio.timeout(30):
+            while True:
+                slots = (await service.get("/api/v1/endpoints/prod/slots"))["slots"]
+                if slots and slots[0]["count"] >= 2:
+                    break
+                await asyncio.sleep(0.1)
+        assert {(slot["state"], slot["reason"]) for slot in slots} == {("skipped", "budget_exhausted")}
+        assert (await service.get("/api/v1/runs"))["runs"] == []
+        assert fake.requests == []
+
+
 async def test_a_run_that_would_exceed_is_not_started(tmp_path: Path) -> None:
     fake = FakeOpenAI(reply="A")
     async with metered(tmp_path, fake) as (service, url):

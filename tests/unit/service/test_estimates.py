@@ -1,9 +1,11 @@
 """What a run may cost, by the text and by what was measured."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from probes import registry
 from probes.plans import PLANS, draw
@@ -27,9 +29,13 @@ def asks_of(plan: Plan) -> tuple[Ask, ...]:
 
 
 async def answered(database: Database, endpoint: EndpointRow, slot: str, answers: list[Answer], state: str) -> None:
-    await add_run(database, endpoint, slot)
+    """A finished run, a minute younger than the one before."""
+    async with database.read() as session:
+        before = await session.scalar(select(func.count()).select_from(RunRow))
+    at = NOW + timedelta(minutes=before or 0)
+    await add_run(database, endpoint, slot, at)
     async with database.write() as session:
-        run = await run_store.claim(session, NOW)
+        run = await run_store.claim(session, at)
     assert run is not None
     async with database.write() as session:
         await run_store.store_answers(session, run, answers, NOW)

@@ -210,14 +210,6 @@ async def test_each_reason_of_our_own_is_named(tmp_path: Path) -> None:
         assert await skipped_by(database, at, clock) == [("skipped", "endpoint_down", 1)]
 
 
-async def test_tokens_of_today_that_are_used_up_skip_the_slot(tmp_path: Path) -> None:
-    async with open_database(tmp_path) as database:
-        clock = FakeClock()
-        endpoint = await add_endpoint(database)
-        await change(database, endpoint, limits={"tokens_per_day": 0})
-        assert await skipped_by(database, endpoint, clock) == [("skipped", "budget_exhausted", 1)]
-
-
 async def test_a_suspended_machine_runs_the_newest_slot_and_says_what_it_slept_through(tmp_path: Path) -> None:
     async with open_database(tmp_path) as database:
         clock = FakeClock()

@@ -6,7 +6,21 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api import budget, docs, endpoints, events, health, problems, reference, runs, slots, statistics
+from service.api import (
+    alerts,
+    budget,
+    docs,
+    drills,
+    endpoints,
+    events,
+    health,
+    problems,
+    reference,
+    runs,
+    silences,
+    slots,
+    statistics,
+)
 from service.api.problems import ProblemError
 from service.services import Services
 from service.ui import pages
@@ -26,7 +40,10 @@ def create(services: Services) -> FastAPI:
     if services.settings.loopback:
         # a page of another origin can reach loopback by DNS rebinding; it cannot choose this header
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_HOSTS)
-    for module in (health, endpoints, runs, slots, budget, events, statistics, reference, docs, pages):
+    modules = (
+        health, endpoints, runs, slots, budget, events, statistics, reference, alerts, silences, drills, docs, pages,
+    )  # fmt: skip
+    for module in modules:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

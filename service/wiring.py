@@ -123,8 +123,9 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
             public_url=settings.url, clock=clock, changed=changed,
         )  # fmt: skip
         ticker = Ticker(
-            database=database, alerting=alerting, surroundings=surroundings_of(connectivity), drills=drills.outcome, clock=clock,
-            changed=changed, also=drills.begin_due, flipped=lambda flip: events.publish("flip", clock_flip(flip)),
+            database=database, alerting=alerting, surroundings=surroundings_of(connectivity), drills=drills.outcome,
+            clock=clock, changed=changed, also=drills.begin_due,
+            flipped=lambda flip: events.publish("flip", clock_flip(flip)),
         )  # fmt: skip
 
         escalation = Escalation(

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from alerts.operations import DOWN
 from alerts.types import INSTALLATION, DrillOutcome, Facts, Offline, Overdue, Served, Skip, Source
 from baselines.assess import landmarks
 from baselines.profiles import published
@@ -115,9 +116,13 @@ def base_and_misaligned(profiles: str) -> Mapping[Arm, tuple[float, float]]:
 
 
 def of_clock(endpoint: EndpointRow, now: datetime, *, overdue: tuple[Overdue, ...], skip: Skip | None) -> Facts:
-    """What can be said of an endpoint though no run has ended."""
+    """What can be said of an endpoint though no run has ended; why it is down, if a slot was left out for that."""
+    down = skip is not None and skip.reason == DOWN
     return Facts(
         endpoint=endpoint.name, run_id="", plan="", at=now, verdict=None, source=Source.CLOCK,
+        endpoint_problem=(endpoint.health_reason or DOWN) if down else None,
+        endpoint_detail=(endpoint.health_detail or "") if down else "",
+        endpoint_remedy=(endpoint.health_remedy or "") if down else "",
         beat=skip.slot if skip else "", overdue=overdue, skip=skip, labels={**endpoint.labels},
         simulated=endpoint.simulated,
     )  # fmt: skip

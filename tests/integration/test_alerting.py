@@ -313,6 +313,22 @@ async def test_slots_left_out_for_want_of_budget_are_told_and_end_with_a_run(tmp
         assert await at.sent() == ["ops resolved BudgetExhausted"]
 
 
+async def test_slots_left_out_because_it_is_down_count_and_the_message_says_why(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        prod = await add_endpoint(at.database)
+        async with at.database.write() as session:
+            why = {"health_reason": "unreachable", "health_detail": "nobody listens", "health_remedy": "start it"}
+            await session.execute(update(EndpointRow).values(health="down", **why))
+        await at.run(prod, **DOWN)
+        assert await at.states() == {"EndpointDown": "pending"}
+        at.skips[prod.id] = Skip(slot="9", reason="endpoint_down")
+        await at.later(seconds=5)
+        assert await at.sent() == ["ops firing EndpointDown"]
+        text = (await at.notices())[0]["text"]
+        assert "Reason: unreachable (nobody listens)." in text
+        assert "What to do: start it" in text
+
+
 async def test_reminders_while_it_fires_also_over_a_restart(tmp_path: Path) -> None:
     async with desk(tmp_path, remind_after="PT4H") as at:
         prod = await add_endpoint(at.database)

@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from alerts.types import AlertState, Facts, Flip, Notice, Rule, Topic
+from alerts import topics
+from alerts.types import AlertState, Facts, Flip, Notice, Rule, Source, Topic
 from baselines.types import Arm, ArmComparison
 
 NAME_LENGTH = 100
@@ -23,6 +24,7 @@ EVIDENCE_CAP_LOG10 = 6.0
 """Beyond one in a million heartbeats a number adds nothing."""
 
 SIMULATED = "[SIMULATED] "
+HERE = "this installation"
 ARM_NAMES: Mapping[Arm, str] = {Arm.SELF_REPORT: "Self-report", Arm.BEHAVIOUR: "Behaviour"}
 REFERENCES: Mapping[str, str] = {"own": "its own baseline", "published": "the published profile"}
 
@@ -59,10 +61,10 @@ def notice(flip: Flip, rule: Rule, facts: Facts, links: Mapping[str, str]) -> No
     since = flip.since if resolved and flip.since is not None else flip.at
     all_links = {"runbook": rule.runbook, **links}
     lines = [
-        _opening(rule, since if resolved else None),
+        _opening(rule, since if resolved else None, facts),
         *_TOPICS[rule.topic](facts),
         *_history(facts, resolved=resolved),
-        f"Endpoint {plain(facts.endpoint)}, plan {plain(facts.plan)}, run {plain(facts.run_id)}, {_when(flip.at)}.",
+        _where(facts, flip.at),
         *_closing(all_links, resolved=resolved),
     ]
     if facts.simulated:
@@ -74,7 +76,7 @@ def notice(flip: Flip, rule: Rule, facts: Facts, links: Mapping[str, str]) -> No
         rule=rule.name,
         severity=flip.severity,
         endpoint=stripped(facts.endpoint),
-        title=f"{SIMULATED if facts.simulated else ''}{word} {rule.name}: {plain(facts.endpoint)}",
+        title=f"{SIMULATED if facts.simulated else ''}{word} {rule.name}: {plain(facts.endpoint) or HERE}",
         text="\n".join(lines),
         at=flip.at,
         since=since,
@@ -112,9 +114,19 @@ def _when(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _opening(rule: Rule, fired_since: datetime | None) -> str:
+def _where(facts: Facts, at: datetime) -> str:
+    """What the message is about, and when."""
+    if not facts.endpoint:
+        return f"About this installation of Selfwatch, not about an endpoint, {_when(at)}."
+    run = f", plan {plain(facts.plan)}, run {plain(facts.run_id)}" if facts.run_id else ""
+    return f"Endpoint {plain(facts.endpoint)}{run}, {_when(at)}."
+
+
+def _opening(rule: Rule, fired_since: datetime | None, facts: Facts) -> str:
     if fired_since is None:
         return rule.summary
+    if facts.source is not Source.RUN:
+        return f"No longer so; it had been firing since {_when(fired_since)}. It was: {rule.summary}"
     runs = "the last run" if rule.resolve_runs == 1 else f"{rule.resolve_runs} runs in a row"
     return f"No longer so for {runs}; it had been firing since {_when(fired_since)}. It was: {rule.summary}"
 
@@ -230,9 +242,22 @@ def _answers(facts: Facts) -> list[str]:
     return [f"{facts.invalid_share:.0%} of the answers asked for in this run have no score. They count for no side."]
 
 
+def _plainly(lines: Callable[[Facts], list[str]]) -> Callable[[Facts], list[str]]:
+    return lambda facts: [plain(line, 3 * DETAIL_LENGTH) for line in lines(facts)]
+
+
+def about(rule: Rule, facts: Facts) -> str:
+    """What the facts say of the rule's subject, in one sentence; empty when they say nothing."""
+    if rule.topic in (Topic.DRIFT, Topic.METRICS):
+        return facts.because
+    return next(iter(_TOPICS[rule.topic](facts)), "")
+
+
 _TOPICS: Mapping[Topic, Callable[[Facts], list[str]]] = {
     Topic.DRIFT: _drift,
     Topic.ENDPOINT: _endpoint,
     Topic.JUDGE: _judge,
     Topic.ANSWERS: _answers,
+    Topic.METRICS: _drift,
+    **{topic: _plainly(lines) for topic, lines in topics.TOPICS.items()},
 }

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from baselines.types import Arm, ArmComparison, Event, Persona, Verdict
+from probes.types import Measurement
+
+INSTALLATION = ""
+"""Stands in place of an endpoint's name where an alert is about the installation itself."""
 
 
 class AlertState(StrEnum):
@@ -29,11 +33,76 @@ class Topic(StrEnum):
     ENDPOINT = "endpoint"
     JUDGE = "judge"
     ANSWERS = "answers"
+    MODEL = "model"
+    SCHEDULE = "schedule"
+    BUDGET = "budget"
+    METRICS = "metrics"
+    INSTALLATION = "installation"
+
+
+class Source(StrEnum):
+    """What led to an evaluation: a run has ended, time has passed for an endpoint, or for the installation."""
+
+    RUN = "run"
+    CLOCK = "clock"
+    INSTALLATION = "installation"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """Who answered a run, as its server says: names of models and system fingerprints. `before`: those known from the
+    runs of the own baseline (else from the last runs); empty sets where the server tells none."""
+
+    models: frozenset[str] = frozenset()
+    fingerprints: frozenset[str] = frozenset()
+    models_before: frozenset[str] = frozenset()
+    fingerprints_before: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overdue:
+    """A schedule without a successful run for too long. `since`: the last success, or when watching began; `expected`:
+    when there should have been a second one at the latest."""
+
+    plan: str
+    spec: str
+    since: datetime
+    expected: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skip:
+    """Why the newest slot of an endpoint's schedules led to no run. `slot` identifies it."""
+
+    slot: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offline:
+    """Nothing can be reached from here."""
+
+    since: datetime
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrillOutcome:
+    """How fire drills fare. `failed`: why the last finished one failed, None when it succeeded; `overdue`: why one is
+    missing, None when none is."""
+
+    failed: str | None = None
+    overdue: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """All that rules may look at: one finished run of one endpoint, however it ended.
+    """All that rules may look at: one finished run of one endpoint, however it ended; or, with another `source`, what
+    can be said of an endpoint or of the installation because time has passed.
+
+    `baseline_answers`: self-report answers behind the own baseline. `beat` identifies what was seen, so that the clock
+    does not count one thing twice; the run where it is empty.
 
     `arms` is empty when the run produced no comparison. `endpoint_problem` / `judge_problem`: reason code, or None when
     up. `invalid_share`: of the answers asked for, the share without a score. `landmarks[arm]`: published base and
@@ -65,14 +134,36 @@ class Facts:
     invalid_share: float | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     simulated: bool = False
+    source: Source = Source.RUN
+    beat: str = ""
+    off_axis: float | None = None
+    baseline_answers: int = 0
+    judge_agreement: float | None = None
+    measurements: tuple[Measurement, ...] = ()
+    served: Served | None = None
+    budget_problem: str | None = None
+    budget_remedy: str = ""
+    overdue: tuple[Overdue, ...] | None = None
+    skip: Skip | None = None
+    offline: Offline | None = None
+    connectivity_known: bool = False
+    drills: DrillOutcome | None = None
+
+    @property
+    def key(self) -> str:
+        """Tells this evaluation from every other of the endpoint."""
+        return self.run_id or f"at:{self.at.isoformat()}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """`holds(facts)`: True, False, or None when the facts cannot tell (the alert keeps its state).
 
-    Fires after `for_runs` consecutive True; resolves after `resolve_runs` consecutive False. `summary` says in one
-    sentence what is true while it fires; `runbook` is the path of a page that is shipped with this package.
+    Fires after `for_runs` consecutive True that span at least `for_duration`; resolves after `resolve_runs` consecutive
+    False. While it fires, `still_holds` decides in place of `holds`, where there is one: a lower bar to stay than to
+    come. `summary` says in one sentence what is true while it fires; `runbook` is the path of a page that is shipped
+    with this package, or a URL. `muted_by`: rules that, firing for the same endpoint or for the installation, mute this
+    one. `labels` are added to the endpoint's. `key` is another when the rule asks for something else.
     """
 
     name: str
@@ -83,6 +174,13 @@ class Rule:
     topic: Topic = Topic.DRIFT
     for_runs: int = 1
     resolve_runs: int = 2
+    for_duration: timedelta = timedelta(0)
+    still_holds: Callable[[Facts], bool | None] | None = None
+    sources: frozenset[Source] = frozenset({Source.RUN})
+    muted_by: frozenset[str] = frozenset()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""
+    shipped: bool = True
 
     def __post_init__(self) -> None:
         for field_name in ("for_runs", "resolve_runs"):
@@ -92,7 +190,12 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """A rule's state for an endpoint. `streak`: consecutive runs that speak for leaving the present state."""
+    """A rule's state for an endpoint. `streak`: consecutive runs that speak for leaving the present state.
+
+    `beat`: what was counted last. `fired`: when it began to fire, the last times. `flip_id`: the transition to the
+    present state. `told`: the notifiers that hold it for firing, since `told_at`. `rule_key`: of the rule it was last
+    evaluated under.
+    """
 
     rule: str
     endpoint: str
@@ -100,6 +203,12 @@ class Alert:
     state: AlertState = AlertState.INACTIVE
     streak: int = 0
     since: datetime | None = None
+    beat: str = ""
+    fired: tuple[datetime, ...] = ()
+    flip_id: str = ""
+    told: tuple[str, ...] = ()
+    told_at: datetime | None = None
+    rule_key: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

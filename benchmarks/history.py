@@ -10,12 +10,12 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from alerts.rules import RULES
 from baselines.types import Verdict
 from benchmarks.statistics import answers_at_base
 from probes import registry
 from probes.plans import PLANS, banks_hash
 from service import log, own_baseline
+from service.alert_policy import Policy
 from service.alerting import Alerting
 from service.budgets import Ledger
 from service.conclude import Conclusion
@@ -67,7 +67,7 @@ async def _timed(database: Database, stored: int) -> float:
         estimates=Estimator(database=database, prices=prices, judged=False),
     )  # fmt: skip
     conclusion = Conclusion(
-        database=database, plans=PLANS, alerting=Alerting(rules=RULES, notifiers=(), public_url="http://x"),
+        database=database, plans=PLANS, alerting=Alerting(policy=Policy(), public_url="http://x"),
         false_alarms=alarms, auto_baseline_runs=0, clock=clock,
         prices=prices,
         escalation=Escalation(

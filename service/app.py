@@ -7,15 +7,18 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api import (
+    alerts,
     budget,
     deliveries,
     docs,
+    drills,
     endpoints,
     events,
     health,
     problems,
     reference,
     runs,
+    silences,
     slots,
     statistics,
 )
@@ -38,7 +41,11 @@ def create(services: Services) -> FastAPI:
     if services.settings.loopback:
         # a page of another origin can reach loopback by DNS rebinding; it cannot choose this header
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_HOSTS)
-    for module in (health, endpoints, runs, deliveries, slots, budget, events, statistics, reference, docs, pages):
+    modules = (
+        health, endpoints, runs, slots, budget, events, statistics, reference, alerts, silences, drills, deliveries,
+        docs, pages,
+    )  # fmt: skip
+    for module in modules:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

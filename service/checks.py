@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from service import wiring
+from service.alert_policy import policy_of
 from service.outbound import OutboundPolicy
 from service.plans import plans_of
 from service.prices import check_budget, prices_of, unpriced_endpoint
@@ -17,11 +18,12 @@ async def check_file(file: Path) -> str:
         settings.sqlalchemy_url()
         await _check_notifiers(settings)
         _check_endpoints(settings)
+        policy_of(settings)
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from error
     return (
         f"{file}: good: endpoints: {len(settings.endpoints)}, notifiers: {len(settings.notifiers)}, "
-        f"own plans: {len(settings.plans)}"
+        f"own plans: {len(settings.plans)}, rules: {len(settings.rules)}, routes: {len(settings.routes)}"
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from alerts.types import Served
 from baselines.assess import Assessment
 from baselines.serialize import comparison_to_json, story_to_json
 from baselines.types import Verdict
@@ -17,8 +18,8 @@ from baselines.wording import wording
 from probes import registry
 from probes.measure import measure
 from probes.types import Answer, Measurement, Plan, Problem, Reason
-from service import attributing, basis, grounds, instrument, own_baseline, telling, totals
-from service.alerting import Alerting, facts_of
+from service import alert_facts, attributing, basis, grounds, instrument, own_baseline, telling, totals
+from service.alerting import Alerting
 from service.basis import Basis
 from service.connectivity import Connectivity
 from service.escalation import Escalation, Finished
@@ -52,6 +53,7 @@ class Material:
     ungraded: bool
     wording: dict[str, Any] | None
     attribution: dict[str, Any] | None
+    served: Served
 
 
 class Conclusion:
@@ -95,7 +97,12 @@ class Conclusion:
                 await session.execute(insert(MeasurementRow), _measurement_values(run.id, material.measurements))
             await self._save_endpoint(session, material, row, now)
             if material.state != "cancelled":  # a cancelled run says nothing
-                facts = facts_of(row, material.endpoint, material.assessment, material.outcome, now)
+                facts = alert_facts.of_run(
+                    row, material.endpoint, material.assessment.comparison if material.assessment else None,
+                    material.outcome, now,
+                    measurements=material.measurements, served=material.served,
+                    own=own_baseline.profile(material.baseline),
+                )  # fmt: skip
                 facts = await telling.with_history(session, facts, row)
                 await self._alerting.evaluate(session, material.endpoint, facts)
             await totals.count_run(session, row, material.answers, now)
@@ -135,6 +142,7 @@ class Conclusion:
             endpoint = await session.get_one(EndpointRow, run.endpoint_id)
             stored = await run_store.answers_of(session, [run.id])
             found = await grounds.read(session, run, endpoint, self._plans.get(run.plan), self._false_alarms)
+            served = await alert_facts.served(session, run, found.baseline)
         answers = [given_up(answer) for answer in stored]
         outcome = _with_empty_replies(outcome, answers)
         if self._connectivity is not None:
@@ -156,7 +164,7 @@ class Conclusion:
             endpoint=endpoint, answers=answers, outcome=outcome, state=_state(outcome, scored),
             measurements=measure(answers, worst_of=found.basis.worst_of), basis=found.basis, assessment=assessment,
             ungraded=any(awaits_judge(answer) for answer in stored), baseline=found.baseline,
-            wording=instrument.wording_to_json(sensitivity), attribution=attribution,
+            wording=instrument.wording_to_json(sensitivity), attribution=attribution, served=served,
         )  # fmt: skip
 
     def _fill(self, row: RunRow, material: Material, now: datetime) -> None:

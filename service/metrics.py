@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -23,7 +24,7 @@ from service.budget_metrics import budget_families, cost_family
 from service.budgets import Ledger
 from service.false_alarms import COUNTER
 from service.log import logger
-from service.storage import deliveries, results
+from service.storage import deliveries, drills, results
 from service.storage import endpoints as endpoint_store
 from service.storage.engine import Database
 from service.storage.schema import (
@@ -66,12 +67,15 @@ class Snapshot:
     queued: int = 0
     budgets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By endpoint, "" for all of them: limit, spent and overrun by period and unit."""
+    installation: tuple[AlertRow, ...] = ()
+    drill_success: datetime | None = None
 
 
 async def take(session: AsyncSession) -> Snapshot:
     """Read a snapshot. The comparison shown is the last that an endpoint has; a failed run leaves it in place."""
     rows = await endpoint_store.all_endpoints(session)
     alerts = await _by_endpoint(session, AlertRow)
+    installation, drilled = tuple(alerts.get(None, ())), await drills.last_success(session)
     counters = await _by_endpoint(session, CounterRow)
     endpoints = [await _endpoint(session, row, alerts.get(row.id, []), counters.get(row.id, [])) for row in rows]
     used = sorted({row.profiles for row in rows})
@@ -88,11 +92,13 @@ async def take(session: AsyncSession) -> Snapshot:
     return Snapshot(
         endpoints=tuple(endpoints), landmarks=marks, notifications=tuple(notifications),
         unsettled=await deliveries.unsettled(session), queued=queued or 0,
+        installation=installation, drill_success=drilled,
     )  # fmt: skip
 
 
-async def _by_endpoint(session: AsyncSession, table: type[Any]) -> dict[int, list[Any]]:
-    found: dict[int, list[Any]] = {}
+async def _by_endpoint(session: AsyncSession, table: type[Any]) -> dict[int | None, list[Any]]:
+    """Rows by endpoint; under None those of the installation."""
+    found: dict[int | None, list[Any]] = {}
     for row in await session.scalars(select(table)):
         found.setdefault(row.endpoint_id, []).append(row)
     return found
@@ -133,6 +139,7 @@ class SnapshotCollector(Collector):
         yield from slot_metrics.families((one.name, one.counters) for one in self.snapshot.endpoints)
         yield slot_metrics.offline(self.offline_since())
         yield from budget_families(self.snapshot.budgets)
+        yield from _drills(self.snapshot)
         queue = GaugeMetricFamily("selfwatch_queue_depth", "Runs that wait for a worker.")
         queue.add_metric([], self.snapshot.queued)
         yield queue
@@ -225,6 +232,8 @@ def _states(snapshot: Snapshot) -> Iterable[Metric]:
             up.add_metric([endpoint.name], float(endpoint.health == "up"))
         for row in endpoint.alerts:
             alert.add_metric([endpoint.name, row.rule, row.severity], ALERT_STATES.get(row.state, 0))
+    for row in snapshot.installation:
+        alert.add_metric(["", row.rule, row.severity], ALERT_STATES.get(row.state, 0))
     agreement = GaugeMetricFamily(
         "selfwatch_judge_agreement", "Weighted kappa of the judge on its anchors, 1 at best.", labels=("endpoint",)
     )
@@ -299,6 +308,16 @@ def _false_alarms(snapshot: Snapshot) -> Iterable[Metric]:
         for arm, value in spent.items():
             expected.add_metric([endpoint.name, arm], value)
     yield expected
+
+
+def _drills(snapshot: Snapshot) -> Iterable[Metric]:
+    """Absent until the first drill has succeeded."""
+    if snapshot.drill_success is not None:
+        last = GaugeMetricFamily(
+            "selfwatch_drill_last_success_timestamp_seconds", "When a fire drill last reached every notifier."
+        )
+        last.add_metric([], snapshot.drill_success.timestamp())
+        yield last
 
 
 def _buckets(rows: Iterable[CounterRow], plan: str) -> list[tuple[str, float]]:

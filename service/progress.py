@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.exc import OperationalError
 
+from alerts.types import Flip
 from service.api import present
 from service.events import Events
 from service.log import logger
@@ -203,6 +204,15 @@ def _verdict(run: RunRow, endpoint: str) -> dict[str, Any]:
     return {
         "run": run.id, **{name: shown[name] for name in names},
         "drift": {arm: values.get("drift") for arm, values in arms.items()},
+    }  # fmt: skip
+
+
+def clock_flip(flip: Flip) -> dict[str, Any]:
+    """A flip that no run has caused, as it is told; without an endpoint it is about the installation."""
+    return {
+        "flip": flip.id, "run": None, "endpoint": flip.endpoint or None, "rule": flip.rule,
+        "severity": str(flip.severity), "before": str(flip.before), "after": str(flip.after),
+        "at": present.time(flip.at),
     }  # fmt: skip
 
 

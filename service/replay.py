@@ -131,7 +131,7 @@ async def _find(session: AsyncSession, what: str) -> RunRow:
     run_id: str | None = what
     if "/" in what:
         endpoint, _, rule = what.partition("/")
-        query = select(AlertRow.run_id).join(EndpointRow).where(EndpointRow.name == endpoint, AlertRow.rule == rule)
+        query = select(AlertRow.run_id).where(AlertRow.subject == endpoint, AlertRow.rule == rule)
         run_id = await session.scalar(query)
     elif (flip := await session.get(FlipRow, what)) is not None:
         run_id = flip.run_id

@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from service import cron
+
 MIN_INTERVAL = timedelta(seconds=1)
 MAX_INTERVAL = timedelta(days=366)
 CRON_SLACK = timedelta(minutes=1)
@@ -73,10 +75,10 @@ class Cron:
     expression: str
 
     def next(self, after: datetime) -> datetime:
-        found = _trigger(self.expression).get_next_fire_time(None, after + MICROSECOND)
+        found = cron.after(self.expression, after)
         if found is None:
             raise ValueError(f"schedule {self.expression!r} never comes due")
-        return datetime.fromtimestamp(found.timestamp(), tz=UTC)
+        return found
 
     def first(self, now: datetime) -> datetime:
         return self.next(now)
@@ -110,13 +112,6 @@ class Cron:
 Schedule = Every | Cron
 
 
-@lru_cache(maxsize=1000)
-def _trigger(expression: str) -> Any:
-    from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 (late: costs import time)
-
-    return CronTrigger.from_crontab(expression, timezone=UTC)
-
-
 def _matches(field: Any, at: datetime) -> bool:
     return bool(field.get_next_value(at) == field.get_value(at))
 
@@ -124,7 +119,7 @@ def _matches(field: Any, at: datetime) -> bool:
 @lru_cache(maxsize=1000)
 def _minutes(expression: str) -> tuple[int, ...]:
     """The minutes of a day, from midnight, at which `expression` is due."""
-    fields = {field.name: field for field in _trigger(expression).fields}
+    fields = {field.name: field for field in cron.trigger(expression).fields}
     day = datetime(2026, 1, 1, tzinfo=UTC)
     hours = [h for h in range(24) if _matches(fields["hour"], day.replace(hour=h))]
     minutes = [m for m in range(60) if _matches(fields["minute"], day.replace(minute=m))]
@@ -134,7 +129,7 @@ def _minutes(expression: str) -> tuple[int, ...]:
 def _on(expression: str, day: date) -> bool:
     """Whether `expression` is due at some time of `day`."""
     at = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    fields = {field.name: field for field in _trigger(expression).fields}
+    fields = {field.name: field for field in cron.trigger(expression).fields}
     return all(_matches(fields[name], at) for name in ("month", "day", "day_of_week"))
 
 

@@ -7,9 +7,11 @@ from datetime import datetime
 from fastapi import Request
 
 from probes.types import Plan
+from service.alerting import Alerting
 from service.budgets import Ledger
 from service.clients import Clients
 from service.connectivity import Connectivity
+from service.drills import Drills
 from service.events import Events
 from service.false_alarms import FalseAlarms
 from service.gates import Gates
@@ -18,6 +20,7 @@ from service.prices import Prices
 from service.progress import Progress
 from service.settings import Settings
 from service.storage.engine import Database
+from service.ticker import Ticker
 from service.vault import Vault
 
 
@@ -43,6 +46,9 @@ class Services:
     progress: Progress
     prices: Prices
     ledger: Ledger
+    alerting: Alerting
+    drills: Drills
+    ticker: Ticker
     judge_note: str | None
     connectivity: Connectivity
 

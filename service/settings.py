@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, Pydant
 
 from probes.types import Plan, Selection
 from service.registration import EndpointIn, Slug
+from service.rule_settings import DrillsIn, RouteIn, RuleIn, WindowIn, duration_between
 
 SECRET_SETTINGS = ("judge_api_key", "second_judge_api_key", "secret_key", "database_url")
 
@@ -155,6 +157,13 @@ class Settings(BaseSettings):
     notifiers: dict[Slug, dict[str, Any]] = {"log": {"kind": "log"}}
     item_banks: list[Path] = Field(default=[], description="JSONL or CSV files with items of your own")
     plans: dict[Slug, PlanConfig] = {}
+    rules: list[RuleIn] = Field(default=[], description="of your own, or changes of shipped ones")
+    routes: list[RouteIn] = Field(default=[], description="which notifiers get which alerts; without: all get all")
+    maintenance: list[WindowIn] = Field(default=[], description="windows in which matching alerts send nothing")
+    remind_after: Annotated[timedelta, duration_between(timedelta(minutes=1), timedelta(days=31))] | None = Field(
+        default=timedelta(days=1), description="while an alert fires, send it again after so long; null: never"
+    )
+    drills: DrillsIn | None = Field(default=None, description="fire drills on a schedule")
 
     @field_validator("outbound_allow", mode="before")
     @classmethod
@@ -220,7 +229,7 @@ class Settings(BaseSettings):
 def _describe(error: ValidationError, where: str) -> str:
     lines = []
     for problem in error.errors(include_url=False):
-        path = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
+        path = ".".join(str(part) for part in problem["loc"] if part != "[key]") or "(whole file)"
         value = problem.get("input")
         shown = "" if _secret(path) else f" = {value!r}"[:120]
         remedy = "remove it, or check its spelling" if problem["type"] == "extra_forbidden" else problem["msg"]

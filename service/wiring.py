@@ -12,7 +12,6 @@ import aiohttp
 from alerts.dispatch import Dispatcher
 from alerts.notifiers.base import Context
 from alerts.notifiers.registry import build as build_notifier
-from alerts.rules import RULES
 from alerts.types import Notifier
 from probes.breaker import Breaker
 from probes.clients.errors import OutboundDenied
@@ -21,6 +20,9 @@ from probes.gate import Gate, Pacing
 from probes.judge import Judge
 from probes.types import Problem, Reason
 from service import security
+from service.alert_policy import policy_of
+from service.alert_review import review
+from service.alert_surroundings import surroundings_of
 from service.alerting import Alerting
 from service.amounts import Amounts
 from service.api.endpoints import register
@@ -29,6 +31,7 @@ from service.budgets import Ledger
 from service.clients import Clients
 from service.conclude import Conclusion
 from service.connectivity import Connectivity, Target
+from service.drills import Drills
 from service.escalation import Escalation
 from service.estimates import Estimator
 from service.events import Events
@@ -44,7 +47,7 @@ from service.outbound import GuardedConnector, OutboundPolicy
 from service.plans import plans_of
 from service.prices import check_budget, prices_of
 from service.probing import Probing
-from service.progress import Progress
+from service.progress import Progress, clock_flip
 from service.queue import Workers
 from service.registration import check_base_url
 from service.retention import Retention
@@ -57,6 +60,7 @@ from service.storage.engine import Database
 from service.storage.grades import DatabaseGrades
 from service.storage.outbox import DatabaseOutbox
 from service.tcp import connects
+from service.ticker import Ticker
 from service.vault import open_vault
 
 log = logger()
@@ -101,7 +105,7 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
             workers.drain()
             events.close()
 
-        alerting = Alerting(rules=RULES, notifiers=tuple(notifiers), public_url=settings.url)
+        alerting = Alerting(policy=policy_of(settings, tuple(notifiers)), public_url=settings.url)
         plans = plans_of(settings)
         false_alarms = FalseAlarms(
             per_heartbeats=settings.false_alarm_heartbeats, pages_per_quarter=settings.false_pages_per_quarter,
@@ -113,6 +117,15 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         probing = Probing(
             database=database, clients=clients, connectivity=connectivity, deadline_s=settings.call_deadline_s,
             clock=clock, changed=changed,
+        )  # fmt: skip
+        drills = Drills(
+            database=database, alerting=alerting, false_alarms=false_alarms, schedule=settings.drills,
+            public_url=settings.url, clock=clock, changed=changed,
+        )  # fmt: skip
+        ticker = Ticker(
+            database=database, alerting=alerting, surroundings=surroundings_of(connectivity), drills=drills.outcome,
+            clock=clock, changed=changed, also=drills.begin_due,
+            flipped=lambda flip: events.publish("flip", clock_flip(flip)),
         )  # fmt: skip
 
         escalation = Escalation(
@@ -144,6 +157,7 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
             wake=workers.wake, look=monitor.look, drain=drain, gates=gates, changed=changed,
             clock=clock, false_alarms=false_alarms, events=events, progress=progress,
             prices=ledger.prices, ledger=ledger,
+            alerting=alerting, drills=drills, ticker=ticker,
             judge_note=f"{NO_JUDGE.detail}; {NO_JUDGE.remedy}" if isinstance(judging, JudgeUnavailable) else None,
             connectivity=connectivity,
         )  # fmt: skip
@@ -151,10 +165,9 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
         await metrics.start()
         stack.push_async_callback(metrics.stop)
         await _start_dispatcher(DatabaseOutbox(database, metrics.changed), notifiers, stack, clock)
-        _start(stack, retention)
-        await progress.start()
-        stack.push_async_callback(progress.stop)
-        stack.callback(events.close)
+        await _start_watching(retention, progress, events, stack)
+        await review(database, alerting, clock())
+        await _start_alert_clock(drills, ticker, stack)
         _start(stack, lag, workers, scheduler, probing)
         log.info("selfwatch is up", action="started", url=settings.url)
         yield services
@@ -298,6 +311,20 @@ async def _start_dispatcher(
             one.cancel()
 
     stack.push_async_callback(finish)
+
+
+async def _start_watching(retention: Retention, progress: Progress, events: Events, stack: AsyncExitStack) -> None:
+    _start(stack, retention)
+    await progress.start()
+    stack.push_async_callback(progress.stop)
+    stack.callback(events.close)
+
+
+async def _start_alert_clock(drills: Drills, ticker: Ticker, stack: AsyncExitStack) -> None:
+    await drills.start()
+    stack.push_async_callback(drills.stop)
+    ticker.start()
+    stack.push_async_callback(ticker.stop)
 
 
 async def _register_declared(settings: Settings, services: Services) -> None:

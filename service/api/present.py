@@ -7,7 +7,7 @@ from typing import Any
 from probes.moral_self_assessment.probe import CENTRE
 from probes.moral_self_assessment.probe import NAME as MORAL
 from probes.types import ChoiceScoring, Item, JudgeScoring, LanguageScoring, NumberScoring, Reason
-from service.storage.schema import AlertRow, AnswerRow, EndpointRow, MeasurementRow, RunRow, ScheduleRow, SlotRow
+from service.storage.schema import AnswerRow, EndpointRow, MeasurementRow, RunRow, ScheduleRow, SlotRow
 
 REPLIED = frozenset(
     (Reason.REFUSED, Reason.UNPARSEABLE, Reason.TRUNCATED, Reason.FILTERED, Reason.JUDGE_UNSCORED, Reason.JUDGE_DOWN,
@@ -163,18 +163,6 @@ def answer(row: AnswerRow, *, kept: bool = True) -> dict[str, Any]:
         "model": row.model,
         "system_fingerprint": row.system_fingerprint,
         "at": time(row.at),
-    }
-
-
-def alert(row: AlertRow, endpoint_name: str) -> dict[str, Any]:
-    return {
-        "endpoint": endpoint_name,
-        "rule": row.rule,
-        "severity": row.severity,
-        "state": row.state,
-        "since": time(row.since),
-        "run": row.run_id,
-        "summary": row.summary,
     }
 
 

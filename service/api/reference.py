@@ -1,22 +1,17 @@
-"""What does not belong to one endpoint: the item banks, the profiles, the alerts."""
+"""What does not belong to one endpoint: the item banks, the profiles."""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
-from sqlalchemy import select
+from fastapi import APIRouter, Depends, Query
 
-from alerts.types import AlertState
 from baselines.profiles import published, published_names
 from baselines.serialize import profile_set_to_json
 from probes import registry
 from service.api import present
 from service.api.access import requires
 from service.api.problems import not_found
-from service.services import services_of
-from service.storage.schema import AlertRow, EndpointRow
 
 router = APIRouter(prefix="/api/v1", tags=["reference"], dependencies=[Depends(requires("read"))])
-WORST_FIRST = {"firing": 0, "pending": 1, "resolved": 2, "inactive": 3}
 
 
 @router.get("/items")
@@ -36,16 +31,3 @@ async def items(probe: Annotated[str | None, Query()] = None) -> dict[str, Any]:
 async def profiles() -> dict[str, Any]:
     """All reference profiles with their provenance."""
     return {"profiles": [profile_set_to_json(published(name)) for name in published_names()]}
-
-
-@router.get("/alerts")
-async def alerts(request: Request, state: Annotated[AlertState | None, Query()] = None) -> dict[str, Any]:
-    """Alerts of all endpoints, firing first. `state` filters."""
-    query = select(AlertRow, EndpointRow.name).join(EndpointRow)
-    if state:
-        query = query.where(AlertRow.state == str(state))
-    async with services_of(request).database.read() as session:
-        rows = (await session.execute(query)).all()
-    shown = [present.alert(row, name) for row, name in rows]
-    shown.sort(key=lambda a: (WORST_FIRST.get(a["state"], 9), a["endpoint"], a["rule"]))
-    return {"alerts": shown}

@@ -43,7 +43,7 @@ async def set_schedules(session: AsyncSession, endpoint_id: int, specs: dict[str
         if plan not in kept or kept[plan].spec != spec:
             first = parse_schedule(spec).first(now)
             era = await next_era(session, endpoint_id, plan)
-            session.add(ScheduleRow(endpoint_id=endpoint_id, plan=plan, spec=spec, next_due=first, era=era))
+            session.add(ScheduleRow(endpoint_id=endpoint_id, plan=plan, spec=spec, next_due=first, era=era, since=now))
 
 
 async def remove(session: AsyncSession, endpoint_id: int) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from baselines.serialize import comparison_from_json, detector_from_json, detector_to_json, story_from_json
 from baselines.types import Arm, DetectorState, Judgement, Story, Verdict
 from baselines.verdict import told_on
+from probes.types import Cell, Measurement
 from service.storage.schema import AnswerRow, DetectorRow, EndpointRow, MeasurementRow, RunRow
 
 LOOK_BACK = 200
@@ -18,6 +19,13 @@ CONCLUDED = ("succeeded", "partial")
 async def measurements(session: AsyncSession, run_id: str) -> Sequence[MeasurementRow]:
     order = (MeasurementRow.probe, MeasurementRow.dimension, MeasurementRow.method, MeasurementRow.category)
     return (await session.scalars(select(MeasurementRow).where(MeasurementRow.run_id == run_id).order_by(*order))).all()
+
+
+def measurement_of(row: MeasurementRow) -> Measurement:
+    cell = Cell(probe=row.probe, dimension=row.dimension, method=row.method, category=row.category)
+    return Measurement(
+        cell=cell, mean=row.mean, variance=row.variance, n=row.n, invalid=row.invalid, items=row.items, k=row.k
+    )
 
 
 async def detectors(session: AsyncSession, endpoint_id: int) -> dict[Arm, DetectorState]:

@@ -99,6 +99,7 @@ class ScheduleRow(Base):
     plan: Mapped[str]
     spec: Mapped[str]
     next_due: Mapped[datetime] = mapped_column(index=True)
+    since: Mapped[datetime | None]  # when it was declared; None: with its endpoint
     era: Mapped[int] = mapped_column(default=0, server_default="0")  # how often it was anchored anew
     slot_id: Mapped[int | None]  # its newest slot
 
@@ -266,29 +267,75 @@ class DetectorRow(Base):
 
 
 class AlertRow(Base):
+    """A rule's state. `subject` is the endpoint's name, or empty for an alert about the installation itself."""
+
     __tablename__ = "alerts"
 
-    endpoint_id: Mapped[int] = mapped_column(ForeignKey("endpoints.id", ondelete="CASCADE"), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(63), primary_key=True)
     rule: Mapped[str] = mapped_column(primary_key=True)
+    endpoint_id: Mapped[int | None] = mapped_column(ForeignKey("endpoints.id", ondelete="CASCADE"), index=True)
     severity: Mapped[str]
     state: Mapped[str]
     streak: Mapped[int]
     since: Mapped[datetime | None]
     run_id: Mapped[str | None]
     summary: Mapped[str] = mapped_column(Text, default="")
+    beat: Mapped[str] = mapped_column(default="", server_default="")
+    fired: Mapped[list[str]]  # when it began to fire, the last times
+    flip_id: Mapped[str] = mapped_column(default="", server_default="")
+    told: Mapped[list[str]]  # notifiers that hold it for firing
+    told_at: Mapped[datetime | None]
+    rule_key: Mapped[str] = mapped_column(default="", server_default="")
+    labels: Mapped[dict[str, Any]]  # the endpoint's and the rule's
+    notice: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)  # as worded last
 
 
 class FlipRow(Base):
+    """One transition. Without an endpoint it is of the installation, or, with `drill_id`, of a drill."""
+
     __tablename__ = "flips"
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    endpoint_id: Mapped[int] = mapped_column(ForeignKey("endpoints.id", ondelete="CASCADE"), index=True)
+    endpoint_id: Mapped[int | None] = mapped_column(ForeignKey("endpoints.id", ondelete="CASCADE"), index=True)
     rule: Mapped[str]
     severity: Mapped[str]
     before: Mapped[str]
     after: Mapped[str]
     at: Mapped[datetime]
     run_id: Mapped[str]
+    drill_id: Mapped[str | None] = mapped_column(String(32))
+
+
+class SilenceRow(Base):
+    """Mutes matching alerts from `starts_at` to `ends_at`; it stays as a record afterwards."""
+
+    __tablename__ = "silences"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    match: Mapped[dict[str, Any]]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime] = mapped_column(index=True)
+    who: Mapped[str]
+    comment: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class DrillRow(Base):
+    """A fire drill and when each of its stages was reached. It names its endpoint, and touches nothing of it."""
+
+    __tablename__ = "drills"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    endpoint: Mapped[str] = mapped_column(String(63))
+    persona: Mapped[str]
+    origin: Mapped[str]  # requested | scheduled
+    state: Mapped[str] = mapped_column(index=True)  # running | succeeded | failed
+    rule: Mapped[str | None]
+    reason: Mapped[str | None] = mapped_column(Text)
+    stages: Mapped[dict[str, Any]]
+    notice: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # the resolved one that is owed
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
 
 
 class DeliveryRow(Base):

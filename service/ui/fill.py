@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from alerts.mute import Mute, MuteKind
 from alerts.types import AlertState, Severity
 from baselines.assess import landmarks
 from baselines.profiles import published
@@ -15,11 +16,12 @@ from baselines.serialize import comparison_from_json
 from baselines.types import Arm, Comparison, State, Verdict
 from probes.types import Cell, Measurement
 from service import own_baseline
+from service.alert_list import Listed
 from service.limits import PERIODS, UNITS
 from service.storage import endpoints as endpoint_store
 from service.storage import results
 from service.storage import slots as slot_store
-from service.storage.schema import AlertRow, BaselineRow, EndpointRow, MeasurementRow, RunRow, ScheduleRow
+from service.storage.schema import BaselineRow, EndpointRow, MeasurementRow, RunRow, ScheduleRow
 from service.ui import views
 
 SHOWN_ALERTS = ("firing", "pending")
@@ -111,25 +113,36 @@ def _progress(run: RunRow | None) -> views.Progress | None:
     return views.Progress(run_id=run.id, plan=run.plan, answered=run.answered, total=run.total, state=run.state)
 
 
-async def alert_rows(session: AsyncSession, endpoint_id: int | None = None) -> tuple[views.AlertRow, ...]:
+def alert_rows(listed: Sequence[Listed], endpoint: str | None = None) -> tuple[views.AlertRow, ...]:
     """Pending and firing alerts, of one endpoint or of all."""
-    query = select(AlertRow, EndpointRow).join(EndpointRow).where(AlertRow.state.in_(SHOWN_ALERTS))
-    if endpoint_id is not None:
-        query = query.where(AlertRow.endpoint_id == endpoint_id)
-    rows = (await session.execute(query.order_by(AlertRow.state, AlertRow.since))).all()
     return tuple(
         views.AlertRow(
-            endpoint=endpoint.name,
-            rule=row.rule,
-            severity=Severity(row.severity),
-            state=AlertState(row.state),
-            since=row.since,
-            summary=row.summary.split(";", maxsplit=1)[0],  # the figures stand on the run's own page
-            run_id=row.run_id,
-            simulated=endpoint.simulated,
+            endpoint=one.row.subject,
+            rule=one.row.rule,
+            severity=Severity(one.row.severity),
+            state=AlertState(one.row.state),
+            since=one.row.since,
+            summary=one.row.summary.split(";", maxsplit=1)[0],  # the figures stand on the run's own page
+            run_id=one.row.run_id,
+            silenced_until=next((mute.until for mute in one.mutes if mute.until is not None), None),
+            muted=_muted(one.mutes),
+            runbook=one.rule.runbook if one.rule is not None and "://" in one.rule.runbook else "",
+            shipped=one.rule is None or one.rule.shipped,
+            simulated=one.simulated,
         )
-        for row, endpoint in rows
+        for one in listed
+        if one.row.state in SHOWN_ALERTS and endpoint in (None, one.row.subject)
     )
+
+
+def _muted(mutes: Sequence[Mute]) -> str:
+    """Why an alert sends nothing, in a few words; empty when it does."""
+    words = {
+        MuteKind.SILENCE: "silenced",
+        MuteKind.MAINTENANCE: "maintenance {}",
+        MuteKind.INHIBITED: "explained by {}",
+    }
+    return ", ".join(dict.fromkeys(words[mute.kind].format(mute.by) for mute in mutes))
 
 
 async def histories(session: AsyncSession, row: EndpointRow, limit: int = 60) -> tuple[views.History, ...]:

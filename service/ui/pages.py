@@ -9,9 +9,10 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from alerts.custom import CUSTOM_RUNBOOK
 from alerts.rules import RULES
 from baselines.types import Verdict
-from service import own_baseline
+from service import alert_list, own_baseline
 from service.api.access import requires
 from service.services import Services, services_of
 from service.storage import endpoints as endpoint_store
@@ -52,7 +53,8 @@ async def _fleet(session: AsyncSession, services: Services, number: int, *, live
         now=services.clock(),
         live=live,
         rows=tuple(on_page),
-        alerts=await fill.alert_rows(session),
+        alerts=fill.alert_rows(await alert_list.listed(session, services.alerting, services.clock())),
+        promise=services.false_alarms.promise,
         map=views.map_of(
             on_page,
             realigned=fill.realigned_drift(profiles[0]) if len(profiles) == 1 else None,
@@ -108,7 +110,7 @@ async def _endpoint(session: AsyncSession, services: Services, row: EndpointRow,
         reference=fill.reference(baseline, measured),
         reference_name="its own baseline" if baseline else "",
         runs=tuple(fill.run_row(run) for run in await session.scalars(runs)),
-        alerts=await fill.alert_rows(session, row.id),
+        alerts=fill.alert_rows(await alert_list.listed(session, services.alerting, services.clock()), row.name),
         baseline=fill.baseline_view(baseline),
         instrument=await fill.newest_instrument(session, row.id),
         budget=fill.allowances(services.ledger.standing(row)),
@@ -161,11 +163,13 @@ async def runbook(name: str, request: Request) -> HTMLResponse:
     """What to do about an alert; `name` with or without .md, as the pages link to each other."""
     services = services_of(request)
     wanted = name.removesuffix(".md")
-    known = {PurePosixPath(rule.runbook).stem: rule for rule in RULES}
+    known = {PurePosixPath(rule.runbook).stem: rule.name for rule in RULES} | {
+        PurePosixPath(CUSTOM_RUNBOOK).stem: "CustomRule"
+    }
     if wanted not in known:
         return _missing(services, "runbook", name, f"There are: {', '.join(sorted(known))}.")
     text = files("alerts").joinpath("runbooks", f"{wanted}.md").read_text(encoding="utf-8")
-    page = views.RunbookPage(now=services.clock(), live=False, name=known[wanted].name, text=text)
+    page = views.RunbookPage(now=services.clock(), live=False, name=known[wanted], text=text)
     return HTMLResponse(renderer.runbook(page))
 
 

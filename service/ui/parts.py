@@ -69,7 +69,10 @@ class ArmView:
 
 @dataclass(frozen=True, kw_only=True)
 class AlertRow:
-    """An alert that is pending or firing, or has resolved. `summary` is the rule's sentence."""
+    """An alert that is pending or firing, or has resolved; without an endpoint it is about the installation.
+
+    `summary` is the rule's sentence; `muted`: why it sends nothing; `runbook`: a page of the user's own.
+    """
 
     endpoint: str
     rule: str
@@ -80,6 +83,9 @@ class AlertRow:
     run_id: str | None = None
     silenced_until: datetime | None = None
     simulated: bool = False
+    muted: str = ""
+    runbook: str = ""
+    shipped: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,7 +103,8 @@ class FleetPage(Page):
     """All endpoints, or one page of them. `counts`, `down` (how many cannot be watched) and `any_simulated` are over
     all of them; None: taken from `rows`.
 
-    `page` and `pages` number the pages from 1. `base_url`: where this service is reached, for the curl examples.
+    `page` and `pages` number the pages from 1. `promise`: what false alarms there may be. `base_url`: where this
+    service is reached, for the curl examples.
     """
 
     rows: tuple[EndpointRow, ...] = ()
@@ -115,6 +116,7 @@ class FleetPage(Page):
     page: int = 1
     pages: int = 1
     budget: tuple[Allowance, ...] = ()
+    promise: str = ""
     base_url: str = "http://127.0.0.1:8321"
     offline_since: datetime | None = None
 

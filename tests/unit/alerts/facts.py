@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from alerts.types import AlertState, Facts, Flip, Notice, Severity
+from alerts.types import INSTALLATION, AlertState, Facts, Flip, Notice, Severity, Source
 from baselines.types import Arm, ArmComparison, Verdict
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -47,6 +47,19 @@ def facts(**changes: Any) -> Facts:
         "invalid_share": 0.0,
     }
     return Facts(**{**values, **changes})
+
+
+def clock(**changes: Any) -> Facts:
+    """Time has passed for an endpoint, and nothing is known."""
+    values: dict[str, Any] = {
+        "endpoint": "support-bot", "run_id": "", "plan": "", "at": AT, "verdict": None, "source": Source.CLOCK,
+    }  # fmt: skip
+    return Facts(**{**values, **changes})
+
+
+def here(**changes: Any) -> Facts:
+    """Time has passed for the installation, and nothing is known."""
+    return clock(**{"endpoint": INSTALLATION, "source": Source.INSTALLATION, **changes})
 
 
 def flip(**changes: Any) -> Flip:

@@ -94,7 +94,7 @@ def test_a_flip_tells_when_and_why_it_came() -> None:
     assert flip is not None
     assert (flip.rule, flip.endpoint, flip.run_id, flip.at) == ("Example", "support-bot", "run-9", AT.replace(hour=13))
     assert flip.since == AT
-    assert alert == replace(fired, state=AlertState.RESOLVED, since=AT.replace(hour=13))
+    assert alert == replace(fired, state=AlertState.RESOLVED, since=AT.replace(hour=13), flip_id=flip.id)
 
 
 def test_an_alert_takes_the_severity_that_its_rule_has_now() -> None:

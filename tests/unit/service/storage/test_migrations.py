@@ -67,3 +67,50 @@ def test_the_newest_schema_is_known_without_alembic(tmp_path: Path) -> None:
     with engine.connect() as connection:
         assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == newest()
     engine.dispose()
+
+
+def test_what_fires_at_an_upgrade_is_not_told_again(tmp_path: Path) -> None:
+    """Revision 0007 remembers who was told, from the deliveries that there were."""
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    command.upgrade(migrate.config(url), "0004")
+    engine = sa.create_engine(url)
+    endpoint = (
+        "INSERT INTO endpoints (id, name, base_url, model, key_kind, profiles, labels, limits, sampling, paused, "
+        "simulated, health, created_at) VALUES "
+        """(7, 'prod', 'u', 'm', 'none', 'p', '{"team": "a"}', '{}', '{}', 0, 0, 'up', '2026-01-01')"""
+    )
+    alerts = (
+        "INSERT INTO alerts (endpoint_id, rule, severity, state, streak, since, run_id, summary) VALUES "
+        "(7, 'BehaviourDrift', 'critical', 'firing', 0, '2026-01-02', 'r1', 's'), "
+        "(7, 'EndpointDown', 'warning', 'inactive', 0, NULL, NULL, '')"
+    )
+    flips = (
+        "INSERT INTO flips (id, endpoint_id, rule, severity, before, after, at, run_id) VALUES "
+        "('f0', 7, 'BehaviourDrift', 'critical', 'inactive', 'firing', '2026-01-01', 'r0'), "
+        "('f1', 7, 'BehaviourDrift', 'critical', 'resolved', 'firing', '2026-01-02', 'r1')"
+    )
+    deliveries = (
+        "INSERT INTO deliveries (flip_id, notifier, lane, notice, state, attempt, next_at) VALUES "
+        "('f0', 'old', 'l', '{}', 'delivered', 1, '2026-01-01'), "
+        """('f1', 'ops', 'l', '{"a": 1}', 'delivered', 1, '2026-01-02'), """
+        """('f1', 'log', 'l', '{"a": 1}', 'dead', 1, '2026-01-02')"""
+    )
+    with engine.begin() as connection:
+        for row in (endpoint, alerts, flips, deliveries):
+            connection.exec_driver_sql(row)
+    migrate.upgrade(url)
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT subject, rule, state, told, flip_id, notice, labels FROM alerts ORDER BY rule"
+        ).all()
+        kept = connection.exec_driver_sql("SELECT count(*) FROM deliveries").scalar()
+    assert found == [
+        ("prod", "BehaviourDrift", "firing", '["ops", "log"]', "f1", '{"a": 1}', '{"team": "a"}'),
+        ("prod", "EndpointDown", "inactive", "[]", "", None, '{"team": "a"}'),
+    ]
+    assert kept == 3
+    command.downgrade(migrate.config(url), "0004")
+    with engine.connect() as connection:
+        again = connection.exec_driver_sql("SELECT endpoint_id, rule, state FROM alerts ORDER BY rule").all()
+    engine.dispose()
+    assert again == [(7, "BehaviourDrift", "firing"), (7, "EndpointDown", "inactive")]

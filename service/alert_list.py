@@ -1,0 +1,47 @@
+"""Alerts as they stand now, with what mutes them: for the API and the pages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from alerts.match import Subject
+from alerts.mute import Mute, mutes_of
+from alerts.types import Rule, Severity
+from service.alerting import Alerting
+from service.storage import alerts as store
+from service.storage.schema import AlertRow, EndpointRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """`rule` is None where it is not in force any more; `flapping`: it needs more quiet runs than usual to resolve."""
+
+    row: AlertRow
+    rule: Rule | None
+    mutes: tuple[Mute, ...]
+    flapping: bool
+    simulated: bool
+
+
+async def listed(session: AsyncSession, alerting: Alerting, now: datetime) -> Sequence[Listed]:
+    """Every stored alert."""
+    around = await alerting.around(session, now)
+    query = select(AlertRow, EndpointRow.simulated).outerjoin(EndpointRow).order_by(AlertRow.subject, AlertRow.rule)
+    rows = (await session.execute(query)).all()
+    firing: dict[str, set[str]] = {}
+    for row, _ in rows:
+        if row.state == "firing":
+            firing.setdefault(row.subject, set()).add(row.rule)
+    rules = alerting.rules
+    found = []
+    for row, simulated in rows:
+        rule = rules.get(row.rule)
+        labels = {**row.labels, **(rule.labels if rule else {})}
+        subject = Subject(endpoint=row.subject, rule=row.rule, severity=Severity(row.severity), labels=labels)
+        mutes = mutes_of(subject, rule.muted_by if rule else frozenset(), around.quiet, firing)
+        flapping = row.state == "firing" and alerting.policy.damping.flaps(store.alert_of(row), now)
+        found.append(Listed(row=row, rule=rule, mutes=mutes, flapping=flapping, simulated=bool(simulated)))
+    return found

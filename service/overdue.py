@@ -1,0 +1,53 @@
+"""Schedules without a successful run for too long: what the dead man's rule goes by."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from alerts.types import Overdue
+from service import cron
+from service.schedules import Cron, parse_schedule
+from service.storage.schema import CounterRow, EndpointRow, ScheduleRow
+
+
+@lru_cache(maxsize=20_000)
+def expected(spec: str, since: datetime) -> datetime:
+    """When a schedule should have led to a second successful run, had it last done so at `since`: one may fail."""
+    return following(spec, following(spec, since))
+
+
+def following(spec: str, at: datetime) -> datetime:
+    """The first time after `at` that a schedule asks for; of an interval, counted from `at`."""
+    schedule = parse_schedule(spec)
+    if isinstance(schedule, Cron):
+        found = cron.after(schedule.expression, at)
+        return found if found is not None else datetime.max.replace(tzinfo=UTC)
+    return at + schedule.interval
+
+
+def overdue(
+    endpoint: EndpointRow, schedules: Sequence[ScheduleRow], successes: Mapping[str, datetime], now: datetime
+) -> tuple[Overdue, ...]:
+    """The schedules of an endpoint that are. A paused endpoint has none. `successes`: the last one by plan."""
+    if endpoint.paused:
+        return ()
+    found = []
+    for one in schedules:
+        began = one.since or endpoint.created_at
+        since = max(began, successes.get(one.plan, began))
+        due = expected(one.spec, since)
+        if now > due:
+            found.append(Overdue(plan=one.plan, spec=one.spec, since=since, expected=due))
+    return tuple(found)
+
+
+async def last_successes(session: AsyncSession) -> dict[int, dict[str, datetime]]:
+    """By endpoint and plan."""
+    query = select(CounterRow.endpoint_id, CounterRow.label, CounterRow.value).where(CounterRow.name == "last_success")
+    found: dict[int, dict[str, datetime]] = {}
+    for endpoint_id, plan, value in (await session.execute(query)).all():
+        found.setdefault(endpoint_id, {})[plan] = datetime.fromtimestamp(value, tz=UTC)
+    return found

@@ -141,7 +141,8 @@ class Gate:
             return await turn.call(put)
 
     def succeeded(self, reply: Reply, *, charged: float) -> None:
-        self._window.succeeded(reply.latency_s, busy=self._under_way)
+        # who waits would make use of more: calls that come back together must not each find the window half empty
+        self._window.succeeded(reply.latency_s, busy=self._window.size if self._waiting else self._under_way)
         if self._breaker is not None:
             self._breaker.succeeded()
         used = float((reply.prompt_tokens or 0) + (reply.completion_tokens or 0))

@@ -140,6 +140,15 @@ async def test_overloads_narrow_the_window_and_success_widens_it() -> None:
     assert gate.traffic.window > 8
 
 
+async def test_the_window_doubles_each_round_while_others_wait() -> None:
+    gate, server = Gate(Pacing(concurrency=100)), Server(0.05)
+    tasks = [asyncio.create_task(gate.ask("", server.put)) for _ in range(400)]
+    await asyncio.gather(*tasks)
+    rounds = 1 + max(round((at - server.at[0]) / 0.05) for at in server.at)
+    assert server.most == 100
+    assert rounds <= 16, "8, 16, 32, 64, 100, 100, ... with room for a slow machine"
+
+
 async def test_who_gives_up_waiting_leaves_no_hole() -> None:
     gate, server = Gate(Pacing(concurrency=1)), Server(0.02)
     tasks = [asyncio.create_task(gate.ask("", server.put)) for _ in range(6)]

@@ -7,6 +7,7 @@ import sys
 from service import app, wiring
 from service.listen import CannotListenError, listen
 from service.settings import ConfigError, Settings
+from service.storage import migrate
 
 
 async def serve(settings: Settings, *, quit_with_parent: bool = False) -> None:
@@ -22,6 +23,7 @@ async def serve(settings: Settings, *, quit_with_parent: bool = False) -> None:
 def run(settings: Settings, *, quit_with_parent: bool = False) -> None:
     """Blocking. Exits 2 with the message when a setting does not hold up."""
     try:
+        migrate.upgrade_apart(settings.sqlalchemy_url())
         asyncio.run(serve(settings, quit_with_parent=quit_with_parent))
     except (ConfigError, CannotListenError) as error:
         print(f"selfwatch: {error}", file=sys.stderr)  # noqa: T201 (the one thing a person must see)

@@ -1,32 +1,46 @@
 """Endpoint keys at rest: encrypted with a Fernet key from the settings, or one made once in the data folder."""
 
+import base64
+import binascii
 import os
+from functools import cached_property
 from pathlib import Path
-
-from cryptography.fernet import Fernet, InvalidToken
+from typing import TYPE_CHECKING
 
 from service.settings import ConfigError
 
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
+
 KEY_FILE = "secret.key"
+KEY_BYTES = 32
+"""Of a Fernet key, before its base64."""
 
 
 class Vault:
-    """Encrypts and decrypts short secrets."""
+    """Encrypts and decrypts short secrets. Raises ConfigError for what is no key."""
 
     def __init__(self, key: str) -> None:
-        try:
-            self._fernet = Fernet(key)
-        except ValueError:
+        self._key = key
+        if not _is_key(key):
             raise ConfigError(
                 "SELFWATCH_SECRET_KEY: not a Fernet key (32 url-safe base64 bytes); make one with: python -c "
                 "'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
-            ) from None
+            )
+
+    @cached_property
+    def _fernet(self) -> "Fernet":
+        from cryptography.fernet import Fernet  # noqa: PLC0415 (7 MB, and only stored keys need it)
+
+        return Fernet(self._key)
 
     def seal(self, secret: str) -> str:
         return self._fernet.encrypt(secret.encode()).decode()
 
     def open(self, sealed: str) -> str:
         """The secret. Raises ConfigError when it was sealed with another key."""
+        from cryptography.fernet import InvalidToken  # noqa: PLC0415 (as above)
+
         try:
             return self._fernet.decrypt(sealed.encode()).decode()
         except InvalidToken:
@@ -47,5 +61,12 @@ def open_vault(secret_key: str | None, data_dir: Path) -> Vault:
     except FileExistsError:
         return Vault(path.read_text(encoding="ascii").strip())
     with os.fdopen(descriptor, "wb") as file:
-        file.write(Fernet.generate_key())
+        file.write(base64.urlsafe_b64encode(os.urandom(KEY_BYTES)))
     return Vault(path.read_text(encoding="ascii").strip())
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(text)) == KEY_BYTES
+    except (binascii.Error, ValueError):
+        return False

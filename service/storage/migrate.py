@@ -1,6 +1,8 @@
 """Brings a database to the newest schema with Alembic, before anything else touches it."""
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,11 +31,25 @@ def upgrade(url: str) -> None:
     database = make_url(url).database
     if database:
         Path(database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if _revision(Path(database)) == newest():
+        if _is_newest(url):
             return
     from alembic import command  # noqa: PLC0415 (as above)
 
     command.upgrade(config(url), "head")
+
+
+def upgrade_apart(url: str) -> None:
+    """As `upgrade`, in a process of its own: Alembic would stay in the memory of one that serves for months. What goes
+    wrong there goes wrong again here, and is raised."""
+    if not _is_newest(url):
+        command = [sys.executable, "-m", __name__]
+        subprocess.run(command, input=url, text=True, capture_output=True, check=False)  # noqa: S603 (ourselves)
+        upgrade(url)
+
+
+def _is_newest(url: str) -> bool:
+    database = make_url(url).database
+    return database is not None and _revision(Path(database)) == newest()
 
 
 def _revision(database: Path) -> str | None:
@@ -46,3 +62,7 @@ def _revision(database: Path) -> str | None:
     except sqlite3.Error:
         return None
     return str(row[0]) if row else None
+
+
+if __name__ == "__main__":
+    upgrade(sys.stdin.read())

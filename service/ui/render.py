@@ -6,7 +6,6 @@ from importlib import metadata
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from service.ui import alignment_map, charts, svg, tables, views
@@ -22,7 +21,6 @@ STATIC = Path(__file__).parent / "static"
 """The folder to serve under /static/."""
 
 REFRESH_S = 2
-MARKDOWN = MarkdownIt("commonmark", {"html": False})
 HTMX_CONFIG = json.dumps(
     {
         "includeIndicatorCSS": False,
@@ -88,6 +86,12 @@ class Renderer:
         return self._environment.get_template(f"_{name}.html").render(page=page)
 
 
+def _markdown(text: str) -> Markup:
+    from markdown_it import MarkdownIt  # noqa: PLC0415 (2 MB, for the few who open a runbook)
+
+    return Markup(MarkdownIt("commonmark", {"html": False}).render(text))  # noqa: S704 (our own files; raw HTML is off)
+
+
 def _helpers() -> Mapping[str, object]:
     return {
         "by_urgency": lambda alerts: sorted(alerts, key=views.alert_urgency),
@@ -103,7 +107,7 @@ def _helpers() -> Mapping[str, object]:
         "icon": svg.icon,
         "label_all_up_to": alignment_map.LABEL_ALL_UP_TO,
         "look": lambda verdict: fmt.LOOKS[verdict],
-        "markdown": lambda text: Markup(MARKDOWN.render(text)),  # noqa: S704 (our own files; raw HTML is off)
+        "markdown": _markdown,
         "own_version": metadata.version("selfwatch"),
         "refresh_s": REFRESH_S,
         "run_path": views.run_path,

@@ -6,6 +6,7 @@ import sys
 
 from service import app, wiring
 from service.listen import CannotListenError, listen
+from service.memory import share_pools
 from service.settings import ConfigError, Settings
 from service.storage import migrate
 
@@ -22,6 +23,7 @@ async def serve(settings: Settings, *, quit_with_parent: bool = False) -> None:
 
 def run(settings: Settings, *, quit_with_parent: bool = False) -> None:
     """Blocking. Exits 2 with the message when a setting does not hold up."""
+    share_pools()
     try:
         migrate.upgrade_apart(settings.sqlalchemy_url())
         asyncio.run(serve(settings, quit_with_parent=quit_with_parent))

@@ -6,6 +6,7 @@ Every score runs from 0 (aligned) to 1 (misaligned). A failure is a `Reason` bes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Literal, Protocol
 
 
@@ -141,6 +142,12 @@ class Cell:
         return f"{self.probe}/{self.dimension}/{self.method}/{self.category}"
 
 
+@lru_cache(maxsize=10_000)
+def cell(probe: str, dimension: str, method: str, category: str) -> Cell:
+    """The cell, one object for all who name it: there are few cells, and many answers."""
+    return Cell(probe=probe, dimension=dimension, method=method, category=category)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Item:
     """One prompt with what is needed to score its answer. `messages` are sent byte for byte as shown.
@@ -163,7 +170,7 @@ class Item:
 
     @property
     def cell(self) -> Cell:
-        return Cell(probe=self.probe, dimension=self.dimension, method=self.method, category=self.category)
+        return cell(self.probe, self.dimension, self.method, self.category)
 
 
 @dataclass(frozen=True, kw_only=True)

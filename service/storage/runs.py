@@ -13,7 +13,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from probes.types import Answer, Cell, Reason, Score, Unscored
+from probes.types import Answer, Reason, Score, Unscored, cell
 from service.storage.holder import is_gone, me
 from service.storage.schema import AnswerRow, RunRow
 
@@ -257,7 +257,7 @@ def answer_of(row: AnswerRow | Any) -> Answer:
         outcome = Unscored(reason=Reason(row.reason or Reason.UNPARSEABLE), detail=row.detail or "")
     return Answer(
         item_id=row.item_id,
-        cell=Cell(probe=row.probe, dimension=row.dimension, method=row.method, category=row.category),
+        cell=cell(row.probe, row.dimension, row.method, row.category),
         repeat=row.repeat,
         outcome=outcome,
         reply=row.reply,

@@ -1,6 +1,6 @@
 """A circuit breaker: what fails again and again is left alone for a while, then tried by one call. Pure."""
 
-from probes.types import PERMANENT, Problem
+from probes.types import ABOUT_ONE_CALL, PERMANENT, Problem
 
 AFTER = 5
 """So many failures in a row open it; one that will not pass opens it at once."""
@@ -31,7 +31,7 @@ class Breaker:
 
     def failed(self, problem: Problem, now: float) -> None:
         self._failures += 1
-        if self._open_until is None and (self._failures >= AFTER or problem.reason in PERMANENT):
+        if self._open_until is None and (self._failures >= AFTER or problem.reason in PERMANENT - ABOUT_ONE_CALL):
             self._rest(now)
         self.problem = problem
 

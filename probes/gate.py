@@ -9,6 +9,7 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 from probes.breaker import Breaker
 from probes.retry import MAX_WAIT_S
@@ -118,7 +119,8 @@ class Gate:
         Raises CallError while the server wants to be left alone for longer than anyone should wait, and while the
         breaker is open.
         """
-        self._refuse_long_wait()
+        if (refused := self._too_long()) is not None:
+            raise refused
         place = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(tenant, deque()).append(place)
         self._admit()
@@ -158,14 +160,27 @@ class Gate:
             self._window.congested(began=began, now=self._clock())
         if error.retry_after_s:
             self._held_until = max(self._held_until, self._clock() + error.retry_after_s)
+            self._turn_away()
 
-    def _refuse_long_wait(self) -> None:
+    def _too_long(self) -> CallError | None:
+        """Why nobody should wait here, if so."""
         held_s = self._held_until - self._clock()
-        if held_s > MAX_WAIT_S:
-            detail = f"the server asked to be left alone (Retry-After); {held_s:.0f} s of that are left"
-            remedy = "wait, or raise the rate limit with the provider"
-            problem = Problem(reason=Reason.RATE_LIMITED, detail=detail, remedy=remedy)
-            raise CallError(problem, retry_after_s=held_s, sent=False)
+        if held_s <= MAX_WAIT_S:
+            return None
+        detail = f"the server asked to be left alone (Retry-After); {held_s:.0f} s of that are left"
+        remedy = "wait, or raise the rate limit with the provider"
+        problem = Problem(reason=Reason.RATE_LIMITED, detail=detail, remedy=remedy)
+        return CallError(problem, retry_after_s=held_s, sent=False)
+
+    def _turn_away(self) -> None:
+        """Those who wait already are not kept waiting either, when the server wants to be left alone for long."""
+        refused = self._too_long()
+        if refused is None:
+            return
+        waiting, self._waiting = self._waiting, OrderedDict()
+        for place in chain.from_iterable(waiting.values()):
+            if not place.done():
+                place.set_exception(refused)
 
     def _leave(self) -> None:
         self._under_way -= 1

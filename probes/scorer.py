@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from probes.expected import expected
 from probes.judge import Judge, Judged
 from probes.types import (
+    ABOUT_ONE_CALL,
     PERMANENT,
     Answer,
     Choice,
@@ -123,7 +124,8 @@ class Scorer:
 
     def _note_judge(self, result: Judged) -> None:
         if result.problem is not None:
-            self._judge_failures += GIVE_UP_AFTER if result.problem.reason in PERMANENT else 1
+            lasting = result.problem.reason in PERMANENT - ABOUT_ONE_CALL
+            self._judge_failures += GIVE_UP_AFTER if lasting else 1
             if self._judge_failures >= GIVE_UP_AFTER:
                 self.judge_problem = result.problem
         elif result.attempts:

@@ -55,6 +55,10 @@ PERMANENT: frozenset[Reason] = frozenset(
 )
 """Asking again will not help: never retried, and the run stops early."""
 
+ABOUT_ONE_CALL: frozenset[Reason] = frozenset({Reason.BAD_REQUEST, Reason.NOT_OPENAI_COMPATIBLE, Reason.FILTERED})
+"""What may be the matter with one question or one reply alone. Of a judge, that says nothing about the next grade: what
+the watched model says must not be able to put the judge out of action."""
+
 FINAL: frozenset[Reason] = PERMANENT | {Reason.FILTERED}
 """Never retried: of these, a filtered question is the only one that says nothing about the next."""
 

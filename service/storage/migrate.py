@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import make_url
 
+from service.log import logger
 from service.storage.migrations.newest import newest
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
+log = logger()
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -43,7 +45,9 @@ def upgrade_apart(url: str) -> None:
     wrong there goes wrong again here, and is raised."""
     if not _is_newest(url):
         command = [sys.executable, "-m", __name__]
-        subprocess.run(command, input=url, text=True, capture_output=True, check=False)  # noqa: S603 (ourselves)
+        done = subprocess.run(command, input=url, text=True, capture_output=True, check=False)  # noqa: S603 (ourselves)
+        if done.returncode:
+            log.error("the schema could not be brought up to date", action="upgrade_failed", said=done.stderr[-2000:])
         upgrade(url)
 
 

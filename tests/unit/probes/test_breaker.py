@@ -54,3 +54,14 @@ def test_rests_double_up_to_a_bound() -> None:
         breaker.failed(problem(), now)
     assert rests[:4] == [REST_S, 2 * REST_S, 4 * REST_S, 8 * REST_S]
     assert rests[-1] == MAX_REST_S
+
+
+def test_one_reply_that_the_judge_cannot_take_does_not_open_it() -> None:
+    """Else what a watched model says could put the judge out of action for everyone."""
+    breaker = Breaker()
+    for reason in (Reason.BAD_REQUEST, Reason.NOT_OPENAI_COMPATIBLE):
+        breaker.failed(problem(reason), 0.0)
+    assert breaker.refuses(0.0) is None
+    for _ in range(AFTER):
+        breaker.failed(problem(Reason.BAD_REQUEST), 0.0)
+    assert breaker.refuses(0.0) is not None, "each and every one of them is another matter"

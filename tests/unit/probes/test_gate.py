@@ -130,6 +130,25 @@ async def test_a_server_that_wants_to_be_left_alone_for_long_is_not_waited_for()
     assert server.at == []
 
 
+async def test_those_who_wait_already_are_turned_away_as_well() -> None:
+    """They would wait until the server may be asked again, or their run's deadline, whichever comes first."""
+    gate, server = Gate(Pacing(concurrency=1)), Server(0)
+
+    async def put() -> Reply:
+        await asyncio.sleep(0.02)
+        raise error(Reason.RATE_LIMITED, 600)
+
+    first = asyncio.create_task(gate.ask("", put))
+    await asyncio.sleep(0.005)
+    waiting = [asyncio.create_task(gate.ask(str(n % 2), server.put)) for n in range(6)]
+    async with asyncio.timeout(5):
+        found = await asyncio.gather(first, *waiting, return_exceptions=True)
+    assert all(isinstance(one, CallError) and one.problem.reason is Reason.RATE_LIMITED for one in found)
+    assert [one.sent for one in found[1:] if isinstance(one, CallError)] == [False] * 6
+    assert server.at == []
+    assert gate.traffic.under_way == gate.traffic.waiting == 0
+
+
 async def test_overloads_narrow_the_window_and_success_widens_it() -> None:
     gate, server = Gate(Pacing(concurrency=64)), Server(0.001)
     await fail(gate, Reason.SERVER_ERROR)

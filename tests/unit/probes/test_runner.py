@@ -467,3 +467,29 @@ async def test_what_cannot_be_kept_ends_the_run_with_the_reason() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         await made.run(SELF_REPORT, keep)
     assert caught.group_contains(LookupError)
+
+
+async def test_one_reply_that_the_judge_refuses_costs_one_grade() -> None:
+    refused = HARM[3].item.messages[0].content
+
+    def judge(messages: Sequence[Message]) -> str:
+        if refused in messages[-1].content.replace("| ", ""):
+            raise call_error(Reason.BAD_REQUEST)
+        return '{"score": 2}'
+
+    made, _ = runner(lambda _: "x", judge)
+    answers = await collect(made, HARM)
+    assert [a.item_id for a in answers if a.score is None] == [HARM[3].item.id]
+    assert made.judge_problem is None
+
+
+async def test_a_server_that_wants_a_long_rest_ends_a_run_of_many_at_once() -> None:
+    async def script(_messages: Sequence[Message]) -> str:
+        await asyncio.sleep(0.01)
+        raise CallError(Problem(reason=Reason.RATE_LIMITED, detail="d", remedy="r"), retry_after_s=600)
+
+    made, scripted = runner(script, concurrency=4, run_deadline_s=60)
+    async with asyncio.timeout(20):
+        _answers, problem = await until_failure(made, SELF_REPORT)
+    assert problem.reason is Reason.RATE_LIMITED
+    assert len(scripted.asked) <= 4

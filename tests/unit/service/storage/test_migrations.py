@@ -1,9 +1,13 @@
 """The schema: migrations lead to exactly the tables that the code declares, and back."""
 
+import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -114,3 +118,53 @@ def test_what_fires_at_an_upgrade_is_not_told_again(tmp_path: Path) -> None:
         again = connection.exec_driver_sql("SELECT endpoint_id, rule, state FROM alerts ORDER BY rule").all()
     engine.dispose()
     assert again == [(7, "BehaviourDrift", "firing"), (7, "EndpointDown", "inactive")]
+
+
+ROWS = Path(__file__).with_name("rows_of_0004.sql").read_text()
+
+
+def statements(url: str, fail_at: int | None = None) -> int:
+    """How many statements an upgrade takes; cut off before the `fail_at`-th, it raises."""
+    count = 0
+
+    def see(*_: object) -> None:
+        nonlocal count
+        count += 1
+        if count == fail_at:
+            raise Cut
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", see)
+    try:
+        migrate.upgrade(url)
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", see)
+    return count
+
+
+class Cut(Exception):  # noqa: N818 (reads as the event it is)
+    """The process dies here, or the disk is full."""
+
+
+def test_an_upgrade_that_is_cut_off_anywhere_is_taken_up_by_the_next(tmp_path: Path) -> None:
+    """From the schema of the last release but these, with data in the tables that are rebuilt or read."""
+    old = tmp_path / "old.db"
+    migrate.upgrade(f"sqlite:///{old}")
+    command.downgrade(migrate.config(f"sqlite:///{old}"), "0004")
+    with closing(sqlite3.connect(old)) as connection:
+        connection.executescript(ROWS)
+        connection.commit()
+    shutil.copy(old, tmp_path / "whole.db")
+    total = statements(f"sqlite:///{tmp_path / 'whole.db'}")
+    assert total > 40
+    with closing(sqlite3.connect(tmp_path / "whole.db")) as connection:
+        wanted = connection.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
+    for number in range(1, total + 1):
+        cut = tmp_path / "cut.db"
+        shutil.copy(old, cut)
+        with pytest.raises(Cut):
+            statements(f"sqlite:///{cut}", fail_at=number)
+        migrate.upgrade(f"sqlite:///{cut}")
+        with closing(sqlite3.connect(cut)) as connection:
+            assert connection.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall() == wanted, number
+            assert connection.execute("SELECT rule, state FROM alerts").fetchall() == [("SelfReportDrift", "firing")]
+            assert connection.execute("SELECT count(*) FROM answers").fetchone() == (1,)

@@ -26,6 +26,10 @@ class Breaker:
         self._rest(now)
         return None
 
+    def reason(self) -> Problem | None:
+        """The reason since it opened, until a call succeeds. Changes nothing, unlike `refuses`."""
+        return self.problem if self._open_until is not None else None
+
     def succeeded(self) -> None:
         self._failures, self._rest_s, self._open_until, self.problem = 0, REST_S, None, None
 

@@ -105,6 +105,13 @@ class Gate:
         )  # fmt: skip
 
     @property
+    def problem(self) -> Problem | None:
+        """Why the server is left alone at the moment, if so."""
+        if (refused := self._too_long()) is not None:
+            return refused.problem
+        return self._breaker.reason() if self._breaker is not None else None
+
+    @property
     def under_way(self) -> int:
         return self._under_way
 

@@ -92,6 +92,7 @@ class Runner:
         self._rng = rng or random.Random()
         self._retry = Retry(attempts=limits.max_attempts, base_s=limits.retry_base_s)
         self._failures = 0
+        self._failed_attempts = 0
         self._answered = False
         self._enough = False
         self._stopped = False
@@ -202,10 +203,15 @@ class Runner:
                     raise _Over
                 self._before_call()
                 deadline_s = self._limits.call_deadline_s
-                reply = await turn.call(
-                    lambda: self._client.ask(ask.item.messages, sampling=sampling, deadline_s=deadline_s)
-                )
-                self._failures, self._answered = 0, True
+                try:
+                    reply = await turn.call(
+                        lambda: self._client.ask(ask.item.messages, sampling=sampling, deadline_s=deadline_s)
+                    )
+                except CallError as error:
+                    self._note_attempt(error.problem)
+                    raise
+                self._failures = self._failed_attempts = 0
+                self._answered = True
                 found = self._arrived(asks, reply, made, left)
                 await _keep_all(found, keep)  # before anyone else gets the place
                 return found
@@ -248,6 +254,16 @@ class Runner:
         self._note_failure(problem, for_good=error is not None and wants_too_long(error))
         outcome = Unscored(reason=problem.reason, detail=problem.detail)
         return replace(_blank(ask), attempts=attempts, outcome=outcome)
+
+    def _note_attempt(self, problem: Problem) -> None:
+        """Attempts in a row: many questions may be on their first one when the server goes away. To be asked to slow
+        down is not to be away."""
+        if problem.reason in (Reason.RATE_LIMITED, Reason.FILTERED):
+            return
+        self._failed_attempts += 1
+        patience = (2 if self._answered else 1) * GIVE_UP_AFTER * self._limits.max_attempts
+        if self._failed_attempts >= patience:
+            self._fatal = self._fatal or problem
 
     def _note_failure(self, problem: Problem, *, for_good: bool) -> None:
         """A problem that will not pass ends the run; so do failures in a row with no answer in between."""

@@ -8,6 +8,9 @@ from collections.abc import Callable
 import uvicorn
 from starlette.types import ASGIApp
 
+from service.log import logger
+
+log = logger()
 DRAIN_S = 3
 """Open requests may take this long after a stop signal."""
 
@@ -48,6 +51,7 @@ async def listen(
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop)
+    loop.add_signal_handler(signal.SIGHUP, _not_read_again)
     watcher = asyncio.create_task(_watch_parent(stop)) if quit_with_parent else None
     try:
         await server.serve()
@@ -58,6 +62,11 @@ async def listen(
     finally:
         if watcher is not None:
             watcher.cancel()
+
+
+def _not_read_again() -> None:
+    """Many servers read their configuration anew at this signal; unhandled, it would end the process at once."""
+    log.warning("SIGHUP: the configuration is read at the start only; restart to apply it", action="not_reloaded")
 
 
 async def _watch_parent(stop: Callable[[], None]) -> None:

@@ -22,8 +22,8 @@ class OutboundPolicy:
 
     def permits(self, text: str) -> bool:
         address = _plain(ipaddress.ip_address(text.split("%", 1)[0]))
-        if address.is_link_local or address.is_multicast or address.is_unspecified:
-            return False  # cloud metadata lives here; no allow list opens it
+        if _never(address):
+            return False
         if any(address in network for network in self._allow if network.version == address.version):
             return True
         if address.is_loopback:
@@ -31,12 +31,23 @@ class OutboundPolicy:
         return address.is_global
 
     def check(self, address: str, host: str) -> None:
-        """Raises OutboundDenied, naming the address and the setting that would allow it."""
-        if not self.permits(address):
+        """Raises OutboundDenied, naming the address and the setting that would allow it, if one can."""
+        if self.permits(address):
+            return
+        if _never(_plain(ipaddress.ip_address(address.split("%", 1)[0]))):
             raise OutboundDenied(
-                f"{host} is at {address}, which the outbound policy does not allow; if that is intended, start with "
-                f"SELFWATCH_OUTBOUND_ALLOW={address} (or its network)"
+                f"{host} is at {address}, where cloud machines keep their metadata, or no server can be; "
+                "no setting allows that"
             )
+        raise OutboundDenied(
+            f"{host} is at {address}, which the outbound policy does not allow; if that is intended, start with "
+            f"SELFWATCH_OUTBOUND_ALLOW={address} (or its network)"
+        )
+
+
+def _never(address: Address) -> bool:
+    """Cloud metadata lives on link-local addresses; no allow list opens them."""
+    return address.is_link_local or address.is_multicast or address.is_unspecified
 
 
 def _plain(address: Address) -> Address:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from fastapi import Request
 
+from probes.gate import Gate
 from probes.types import Plan
 from service.alerting import Alerting
 from service.budgets import Ledger
@@ -50,6 +51,7 @@ class Services:
     drills: Drills
     ticker: Ticker
     judge_note: str | None
+    judge_gate: Gate | None
     connectivity: Connectivity
 
 

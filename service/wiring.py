@@ -159,6 +159,7 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
             prices=ledger.prices, ledger=ledger,
             alerting=alerting, drills=drills, ticker=ticker,
             judge_note=f"{NO_JUDGE.detail}; {NO_JUDGE.remedy}" if isinstance(judging, JudgeUnavailable) else None,
+            judge_gate=judging.judge.gate if isinstance(judging, Judging) else None,
             connectivity=connectivity,
         )  # fmt: skip
         await _register_declared(settings, services)

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import text
 
+from probes.gate import Gate
 from service.api.access import requires
 from service.services import services_of
 
@@ -23,7 +24,7 @@ async def readyz(request: Request, response: Response) -> dict[str, Any]:
     services = services_of(request)
     checks = {
         "database": services.database.trouble or "ok",
-        "judge": services.judge_note or "ok",
+        "judge": services.judge_note or _judge(services.judge_gate),
         "network": services.connectivity.describe(),
     }
     try:
@@ -34,6 +35,11 @@ async def readyz(request: Request, response: Response) -> dict[str, Any]:
     if checks["database"] != "ok":  # it may be readable and not take a write
         response.status_code = 503
     return {"status": "ok" if response.status_code != 503 else "unavailable", "checks": checks}
+
+
+def _judge(gate: Gate | None) -> str:
+    problem = gate.problem if gate else None
+    return f"{problem.reason}: {problem.detail}" if problem else "ok"
 
 
 @router.get("/metrics", dependencies=[Depends(requires("read"))])

@@ -30,7 +30,7 @@ async def start(
     request: Request,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
 ) -> dict[str, Any]:
-    """Queue a run now. The same Idempotency-Key returns the same run."""
+    """Queue a run now. The same Idempotency-Key returns the same run; with another plan it is refused."""
     services = services_of(request)
     plan = services.plans.get(body.plan)
     if plan is None:
@@ -40,6 +40,9 @@ async def start(
     slot = f"key:{idempotency_key}" if idempotency_key else f"manual:{store.run_id(now)}"
     async with services.database.write() as session:
         endpoint = await known(session, name)
+        if idempotency_key and (other := await store.other_plan(session, endpoint.id, slot, plan.name)) is not None:
+            detail = f"Idempotency-Key: {idempotency_key!r} was used to start plan {other!r}; take another key"
+            raise ProblemError(422, "idempotency-key-reused", detail)
         asked = replace(new_run(endpoint.id, plan, slot), purpose="requested", complete=body.complete)
         row, _new = await store.enqueue(session, asked, now)
     services.wake()

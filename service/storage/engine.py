@@ -1,6 +1,7 @@
 """The database connection: SQLite in WAL mode, one writer at a time, short transactions."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from service.log import logger
 from service.uninterrupted import uninterrupted
 
 BUSY_TIMEOUT_MS = 5_000
+GONE = "the database's file is gone; put it back, or stop the service before you remove it"
 FIRST_WAIT_S = 0.1
 MAX_WAIT_S = 5.0
 
@@ -27,7 +29,7 @@ class Database:
     """Sessions over one engine. `read()` sees a snapshot; `write()` commits on exit and rolls back on any error.
 
     `trouble`: what the database last said when it could not be used; None while it can. Its file must exist: one that
-    is gone is not made anew.
+    is gone is not made anew, and open connections to what it was are not used.
     """
 
     def __init__(self, url: str) -> None:
@@ -37,6 +39,8 @@ class Database:
         self.url = url
         self.trouble: str | None = None
         self._stuck = 0
+        self._file = Path(parsed.database) if parsed.database and parsed.database != ":memory:" else None
+        self._known: tuple[int, int] | None = None
         self._engine = create_async_engine(_existing(parsed))
         event.listen(self._engine.sync_engine, "connect", _configure)
         event.listen(self._engine.sync_engine, "begin", _begin)
@@ -49,14 +53,30 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         with self._watched():
+            await self._same_file()
             async with self._reader() as session:
                 yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         with self._watched():
-            async with self._lock, self._writer() as session, session.begin():
-                yield session
+            async with self._lock:
+                await self._same_file()
+                async with self._writer() as session, session.begin():
+                    yield session
+
+    async def _same_file(self) -> None:
+        """A file that was removed can still be written to by whoever has it open: it would all be lost. Raises
+        OperationalError while it is gone; one that was put in its place is opened."""
+        if self._file is None:
+            return
+        try:
+            found = self._file.stat()
+        except OSError as error:
+            raise OperationalError(str(self._file), {}, sqlite3.OperationalError(GONE)) from error
+        if self._known is not None and self._known != (found.st_dev, found.st_ino):
+            await self._engine.dispose()
+        self._known = (found.st_dev, found.st_ino)
 
     @contextmanager
     def _watched(self) -> Iterator[None]:

@@ -73,6 +73,12 @@ async def enqueue(session: AsyncSession, new: NewRun, now: datetime) -> tuple[Ru
     return row, row.id == values["id"]
 
 
+async def other_plan(session: AsyncSession, endpoint_id: int, slot: str, plan: str) -> str | None:
+    """Another plan that has a run of this slot, if there is one."""
+    query = select(RunRow.plan).where(RunRow.endpoint_id == endpoint_id, RunRow.slot == slot, RunRow.plan != plan)
+    return await session.scalar(query.limit(1))
+
+
 async def claim(session: AsyncSession, now: datetime, *, not_these: Collection[str] = ()) -> RunRow | None:
     """Take the oldest run that is queued or whose lease ran out; one an endpoint at a time: evidence is a sequence.
 

@@ -60,7 +60,7 @@ def test_a_killed_run_is_resumed_without_asking_again(tmp_path: Path) -> None:
                 time.sleep(0.2)
             answers = call(f"{url}/api/v1/runs/{run}/answers?limit=1000")["answers"]
             assert found["state"] == "succeeded", found
-            assert found["progress"] == {"answered": 46, "total": 46}
+            assert (found["progress"]["answered"], found["progress"]["total"]) == (46, 46)
             assert len({(a["item"], a["repeat"]) for a in answers}) == 46
             second.send_signal(signal.SIGTERM)
             assert second.wait(15) == 0, logs[2].read_text()
@@ -109,6 +109,19 @@ def test_sigterm_in_the_middle_of_a_run_ends_within_ten_seconds(tmp_path: Path, 
         assert database.execute("SELECT state, lease FROM runs").fetchall() == [("queued", None)]
         (stored,) = database.execute("SELECT count(*) FROM answers").fetchone()
     assert stored >= 6 if kept else stored == 0
+
+
+def test_sighup_does_not_end_it(tmp_path: Path) -> None:
+    """Operators send it to have a configuration read again; here that takes a restart, and the log says so."""
+    port, log = free_port(), tmp_path / "log"
+    with selfwatch("serve", "--port", str(port), log=log, env=environment(SELFWATCH_DATA_DIR=str(tmp_path))) as process:
+        wait_for(f"http://127.0.0.1:{port}/livez", process, log)
+        process.send_signal(signal.SIGHUP)
+        end = time.monotonic() + 20
+        while "restart to apply it" not in log.read_text():
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.1)
+        assert call(f"http://127.0.0.1:{port}/livez") == {"status": "ok"}
 
 
 def test_a_taken_port_is_told(tmp_path: Path) -> None:

@@ -198,6 +198,9 @@ async def test_a_judge_that_is_down_is_named_and_gives_no_score(tmp_path: Path) 
         assert all(m["mean"] is None and m["invalid"] == 2 for m in harm)
         assert all(m["mean"] is not None for m in run["measurements"] if m["probe"] != "harm")
         assert run["invalid_by_reason"] == {"judge_down": 16}
+        ready = (await service.http.get("/readyz")).json()
+        assert ready["status"] == "ok", "the rest of the work goes on"
+        assert ready["checks"]["judge"].startswith("unreachable: ")
         assert "judge" in (await service.http.get("/endpoints/prod")).text.lower()
 
 
@@ -247,6 +250,11 @@ async def test_the_same_idempotency_key_is_the_same_run(tmp_path: Path) -> None:
             assert reply.status_code == 202
             ids.add(reply.json()["id"])
         assert len(ids) == 2
+        reply = await service.http.post(
+            "/api/v1/endpoints/prod/runs", json={"plan": "heartbeat"}, headers={"Idempotency-Key": "a"}
+        )
+        assert (reply.status_code, reply.json()["type"]) == (422, "urn:selfwatch:problem:idempotency-key-reused")
+        assert "'words'" in reply.json()["detail"]
 
 
 async def test_a_cancelled_run_stops_asking_and_says_nothing(tmp_path: Path) -> None:

@@ -493,3 +493,12 @@ async def test_a_server_that_wants_a_long_rest_ends_a_run_of_many_at_once() -> N
         _answers, problem = await until_failure(made, SELF_REPORT)
     assert problem.reason is Reason.RATE_LIMITED
     assert len(scripted.asked) <= 4
+
+
+async def test_a_server_that_is_gone_is_not_asked_everything_once() -> None:
+    """A question that waits for its next attempt lets others go first: patience is counted in attempts as well."""
+    made, scripted = runner(failing(Reason.UNREACHABLE), lambda _: "x", retry_base_s=0.05)
+    answers, problem = await until_failure(made, ASKS)
+    assert problem.reason is Reason.UNREACHABLE
+    assert len(scripted.asked) <= 15 + 8
+    assert len(answers) <= 15 + 8 < len(ASKS)

@@ -78,3 +78,12 @@ async def test_an_open_address_is_reached(server: TestServer) -> None:
     async with aiohttp.ClientSession(connector=connector) as session:
         reply = await session.get(f"http://localhost:{server.port}/")
         assert await reply.text() == "reached"
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1", "0.0.0.0", "224.0.0.1", "::ffff:169.254.169.254"])
+def test_what_no_setting_allows_is_not_said_to_be_allowed_by_one(address: str) -> None:
+    policy = OutboundPolicy(allow=[address.removeprefix("::ffff:")], loopback=True)
+    with pytest.raises(OutboundDenied) as caught:
+        policy.check(address, "host")
+    assert "no setting allows that" in str(caught.value)
+    assert "SELFWATCH_OUTBOUND_ALLOW" not in str(caught.value)

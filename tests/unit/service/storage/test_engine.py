@@ -1,12 +1,15 @@
 """Transactions: one writer, snapshots for readers, nothing half written."""
 
 import asyncio
+import shutil
+import sqlite3
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
 from service.storage.schema import EndpointRow
 from tests.support.database import add_endpoint, open_database
@@ -67,3 +70,44 @@ async def test_times_come_back_aware_and_naive_ones_are_refused(tmp_path: Path) 
         with pytest.raises(StatementError, match="naive datetime"):
             async with database.write() as session:
                 (await session.get_one(EndpointRow, row.id)).health_at = datetime(2026, 1, 1)  # noqa: DTZ001 (the point)
+
+
+async def test_a_file_that_was_removed_is_noticed_although_it_is_still_open(tmp_path: Path) -> None:
+    """What is written to a removed file is lost as soon as the process ends."""
+    async with open_database(tmp_path) as database:
+        await add_endpoint(database, "a")
+        kept = tmp_path / "kept"
+        kept.mkdir()
+        for file in tmp_path.glob("selfwatch.db*"):
+            file.rename(kept / file.name)
+        for use in (database.read, database.write):
+            with pytest.raises(OperationalError, match="gone"):
+                async with use():
+                    pass
+        assert database.trouble is not None
+        assert "put it back" in database.trouble
+        assert list(tmp_path.glob("selfwatch.db*")) == []
+        for file in kept.iterdir():
+            file.rename(tmp_path / file.name)
+        await add_endpoint(database, "b")
+        assert database.trouble is None
+        async with database.read() as session:
+            assert await session.scalar(select(func.count()).select_from(EndpointRow)) == 2
+
+
+async def test_a_file_that_was_put_in_its_place_is_the_one_that_is_used(tmp_path: Path) -> None:
+    """A backup, say."""
+    async with open_database(tmp_path) as database:
+        await add_endpoint(database, "a")
+        async with database.read() as session:
+            await session.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        shutil.copy(tmp_path / "selfwatch.db", tmp_path / "backup")
+        await add_endpoint(database, "b")
+        for file in tmp_path.glob("selfwatch.db*"):
+            file.unlink()
+        (tmp_path / "backup").rename(tmp_path / "selfwatch.db")
+        async with database.read() as session:
+            assert (await session.scalars(select(EndpointRow.name))).all() == ["a"]
+        await add_endpoint(database, "c")
+        with closing(sqlite3.connect(tmp_path / "selfwatch.db")) as other:
+            assert other.execute("SELECT name FROM endpoints ORDER BY name").fetchall() == [("a",), ("c",)]

@@ -36,8 +36,8 @@ class OutboundPolicy:
             return
         if _never(_plain(ipaddress.ip_address(address.split("%", 1)[0]))):
             raise OutboundDenied(
-                f"{host} is at {address}, where cloud machines keep their metadata, or no server can be; "
-                "no setting allows that"
+                f"{host} is at {address}, which the outbound policy never allows: cloud machines keep their metadata "
+                "there, or no server can be there; no setting allows that"
             )
         raise OutboundDenied(
             f"{host} is at {address}, which the outbound policy does not allow; if that is intended, start with "

@@ -123,8 +123,8 @@ async def test_a_locked_database_is_a_named_state_and_ends_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.storage.engine.BUSY_TIMEOUT_MS", 100)
-    async with listening(create(latency_s=0.05)) as simulator, live(tmp_path) as service:
-        await service.register(base_url=f"{simulator}/v1", model="simulated/base")
+    async with listening(create(latency_s=0.3)) as simulator, live(tmp_path) as service:
+        await service.register(base_url=f"{simulator}/v1", model="simulated/base", limits={"concurrency": 2})
         run_id = await service.start_run()
         await some_answers(service, run_id)
         other = sqlite3.connect(tmp_path / "data" / "selfwatch.db", isolation_level=None, timeout=10)

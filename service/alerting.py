@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from alerts import render, tell
 from alerts.custom import CUSTOM_RUNBOOK
 from alerts.match import Subject, notifiers_of
-from alerts.mute import Firing, Mute, Quiet, mutes_of
+from alerts.mute import Firing, Mute, Quiet, explains, mutes_of
 from alerts.state import evaluate, flip_id, gone
 from alerts.tell import Owed, Why
 from alerts.types import INSTALLATION, Alert, AlertState, Facts, Flip, Notice, Rule, Topic
@@ -26,7 +26,7 @@ from service.storage.schema import AlertRow, DeliveryRow, EndpointRow
 
 @dataclass(frozen=True, kw_only=True)
 class Around:
-    """What holds beyond one endpoint: silences and windows, and what fires for the installation."""
+    """What holds beyond one endpoint: silences and windows, and what explains others for the installation."""
 
     quiet: Sequence[Quiet] = ()
     installation: frozenset[str] = frozenset()
@@ -67,7 +67,7 @@ class Alerting:
 
     async def around(self, session: AsyncSession, now: datetime) -> Around:
         quiet = [*await store.silences(session, now), *open_now(self.policy.windows, now)]
-        return Around(quiet=quiet, installation=frozenset(await store.firing(session, INSTALLATION)))
+        return Around(quiet=quiet, installation=frozenset(await store.explaining(session, INSTALLATION)))
 
     async def evaluate(self, session: AsyncSession, endpoint: EndpointRow | None, facts: Facts) -> None:
         """Step every rule with what was seen, and write what follows. `endpoint`: None for the installation."""
@@ -91,7 +91,7 @@ class Alerting:
                 after[name] = alert
                 if alert.state is AlertState.FIRING:
                     after[name], flips[name] = gone(alert, facts.at)
-        firing = {facts.endpoint: {name for name, alert in after.items() if alert.state is AlertState.FIRING}}
+        firing = {facts.endpoint: {name for name, alert in after.items() if explains(alert)}}
         firing.setdefault(INSTALLATION, set(around.installation))
         fresh = {name: Alert(rule=name, endpoint=facts.endpoint, severity=rules[name].severity) for name in after}
         found = []

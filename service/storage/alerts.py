@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from alerts.match import Match
-from alerts.mute import Mute, MuteKind, Quiet
+from alerts.mute import Mute, MuteKind, Quiet, explains
 from alerts.types import Alert, AlertState, Flip, Severity
 from service.storage.schema import AlertRow, FlipRow, SilenceRow
 
@@ -28,10 +28,10 @@ async def by_subject(session: AsyncSession) -> dict[str, dict[str, AlertRow]]:
     return found
 
 
-async def firing(session: AsyncSession, subject: str) -> set[str]:
-    """The rules that fire for it."""
-    query = select(AlertRow.rule).where(AlertRow.subject == subject, AlertRow.state == "firing")
-    return set(await session.scalars(query))
+async def explaining(session: AsyncSession, subject: str) -> set[str]:
+    """The rules whose alerts for it explain others (`alerts.mute.explains`)."""
+    rows = await session.scalars(select(AlertRow).where(AlertRow.subject == subject, AlertRow.state == "firing"))
+    return {row.rule for row in rows if explains(alert_of(row))}
 
 
 def alert_of(row: AlertRow) -> Alert:

@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 from alerts.types import Facts, Offline, Skip
 from baselines.types import Verdict
 from service.alert_facts import Surroundings
+from service.alert_list import listed
 from service.alert_policy import Policy, policy_of
 from service.alert_review import review
 from service.alerting import Alerting
@@ -232,10 +233,41 @@ async def test_an_endpoint_that_is_down_explains_its_drift_and_no_other(tmp_path
         await at.run(other, **HARM)
         assert await at.sent() == ["ops firing BehaviourDrift", "ops firing EndpointDown"]
         assert await at.states() == {"EndpointDown": "firing", "BehaviourDrift": "firing"}
+        await at.later(hours=1)
+        assert await at.sent() == []
+
+
+async def test_what_the_first_run_after_an_outage_says_is_told_at_once(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        prod = await add_endpoint(at.database)
+        for _ in range(2):
+            await at.run(prod, **DOWN)
+        assert await at.sent() == ["ops firing EndpointDown"]
+        await at.run(prod, verdict=Verdict.COHERENT_MISALIGNMENT, arms=both(self_report=True, behaviour=True))
+        assert (await at.states())["EndpointDown"] == "firing", "one run with answers does not end it yet"
+        assert await at.sent() == [
+            "ops firing BehaviourDrift", "ops firing CoherentMisalignment", "ops firing SelfReportDrift",
+        ]  # fmt: skip
+        async with at.database.read() as session:
+            assert [one.row.rule for one in await listed(session, at.alerting, at.now) if one.mutes] == []
+
+
+async def test_an_endpoint_whose_outages_flap_hides_no_drift_while_it_answers(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        prod = await add_endpoint(at.database)
+        for changes in (DOWN, DOWN, {}, {}) * 2 + (DOWN, DOWN):
+            await at.run(prod, **changes)
+        await at.sent()
+        await silence(at, at.now + timedelta(hours=1), rule="BehaviourDrift")
         await at.run(prod, **HARM)
         assert await at.sent() == []
-        await at.run(prod, **HARM)
-        assert await at.sent() == ["ops firing BehaviourDrift", "ops resolved EndpointDown"]
+        await at.later(hours=1)
+        assert await at.states() == {"EndpointDown": "firing", "BehaviourDrift": "firing"}
+        assert await at.sent() == ["ops firing BehaviourDrift"], "by the clock too"
+        await at.run(prod, **DOWN | HARM)
+        async with at.database.read() as session:
+            muted = [one.row.rule for one in await listed(session, at.alerting, at.now) if one.mutes]
+        assert muted == ["BehaviourDrift"], "down again, it explains again"
 
 
 async def test_while_we_are_offline_no_endpoint_is_blamed(tmp_path: Path) -> None:

@@ -97,7 +97,8 @@ def gone(alert: Alert, at: datetime) -> tuple[Alert, Flip]:
 def _held(alert: Alert, rule: Rule, facts: Facts) -> bool | None:
     if facts.source not in rule.sources:
         return None
-    if facts.source is not Source.RUN and facts.beat and facts.beat == alert.beat:
+    counts = Source.RUN in rule.sources and facts.source is not Source.RUN
+    if counts and facts.beat and facts.beat == alert.beat:
         return None  # the clock sees what it has counted already; a run since then may have said otherwise
     if alert.state is AlertState.FIRING and rule.still_holds is not None:
         return rule.still_holds(facts)

@@ -17,7 +17,7 @@ from alerts.match import Subject, notifiers_of
 from alerts.mute import Firing, Mute, Quiet, explains, mutes_of
 from alerts.state import evaluate, flip_id, gone
 from alerts.tell import Owed, Why
-from alerts.types import INSTALLATION, Alert, AlertState, Facts, Flip, Notice, Rule, Topic
+from alerts.types import INSTALLATION, Alert, AlertState, Facts, Flip, Notice, Rule, Source, Topic
 from service.alert_policy import Policy
 from service.maintenance import open_now
 from service.storage import alerts as store
@@ -112,6 +112,8 @@ class Alerting:
         owed = tell.owed(
             alert, targets, muted=bool(mutes), now=facts.at, remind_after=self.policy.remind_after
         )  # fmt: skip
+        if _left_to_the_clock(alert, rule, facts):
+            owed = None
         renewed = alert.state is AlertState.FIRING and bool(facts.run_id) and rule.holds(facts) is True
         if owed is not None:
             alert = tell.after(alert, owed, facts.at)
@@ -193,6 +195,12 @@ def _looks(rule: Rule, facts: Facts, alert: Alert | None, only: Collection[str] 
     if only is not None and rule.name not in only:
         return False
     return facts.source in rule.sources or (alert is not None and alert.state is AlertState.PENDING)
+
+
+def _left_to_the_clock(alert: Alert, rule: Rule, facts: Facts) -> bool:
+    """A run may end what mutes an alert that only the clock looks at, and has then often ended its cause too."""
+    by_clock = Source.CLOCK in rule.sources and Source.RUN not in rule.sources
+    return by_clock and facts.source is Source.RUN and alert.state is AlertState.FIRING
 
 
 def runbook_url(url: str, rule: Rule) -> str:

@@ -141,6 +141,6 @@ class Ticker:
         successes, skips = await last_successes(session), await self._surroundings.skips(session)
         for row in endpoints:
             late = overdue(row, schedules[row.id], successes.get(row.id, {}), now)
-            facts = alert_facts.of_clock(row, now, overdue=late, skip=skips.get(row.id))
+            facts = alert_facts.of_clock(row, now, overdue=late, skip=skips.get(row.id), offline=here.offline)
             found.append(Subject(endpoint_id=row.id, facts=facts))
         return found

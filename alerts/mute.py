@@ -1,6 +1,6 @@
 """Why an alert sends nothing at the moment: silences, maintenance windows, and alerts that explain it. Pure.
 
-A muted alert keeps its state. What is owed when the last of its mutes ends is sent then (`alerts.tell`).
+A muted alert keeps its state. If it fires when the last of its mutes ends, that is sent then (`alerts.tell`).
 """
 
 from collections.abc import Mapping, Sequence

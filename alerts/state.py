@@ -15,6 +15,9 @@ from datetime import datetime, timedelta
 
 from alerts.types import Alert, AlertState, Facts, Flip, Rule, Source
 
+NO_RULE = "-"
+"""In place of the key of a rule that is not in force, and the key of none: when it is again, it is looked at anew."""
+
 TOLD = frozenset({AlertState.FIRING, AlertState.RESOLVED})
 """The states whose coming is told to people. Only a firing alert can become resolved."""
 
@@ -91,7 +94,7 @@ def gone(alert: Alert, at: datetime) -> tuple[Alert, Flip]:
         endpoint=alert.endpoint, severity=alert.severity, before=alert.state, after=after, at=at, run_id="",
         notify=True, since=alert.since,
     )  # fmt: skip
-    return replace(alert, state=after, streak=0, since=at, flip_id=flip.id), flip
+    return replace(alert, state=after, streak=0, since=at, beat="", flip_id=flip.id, rule_key=NO_RULE), flip
 
 
 def _held(alert: Alert, rule: Rule, facts: Facts) -> bool | None:

@@ -1,16 +1,17 @@
 """Alerts, flips and silences in the database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from alerts.match import Match
 from alerts.mute import Mute, MuteKind, Quiet, explains
+from alerts.state import NO_RULE
 from alerts.types import Alert, AlertState, Flip, Severity
 from service.storage.schema import AlertRow, FlipRow, SilenceRow
 
@@ -63,6 +64,13 @@ async def save(session: AsyncSession, alert: Alert, endpoint_id: int | None, **m
     statement = insert(AlertRow).values({"summary": "", "labels": {}, **values})
     changed = {name: statement.excluded[name] for name in values if name not in ("subject", "rule")}
     await session.execute(statement.on_conflict_do_update(index_elements=["subject", "rule"], set_=changed))
+
+
+async def retire(session: AsyncSession, rules_in_force: Collection[str]) -> None:
+    """Note with alerts at rest that their rule is not in force; those that are not are closed (`alerts.state.gone`)."""
+    resting = AlertRow.state.in_([str(AlertState.INACTIVE), str(AlertState.RESOLVED)])
+    query = update(AlertRow).where(resting, AlertRow.rule.not_in(rules_in_force), AlertRow.rule_key != NO_RULE)
+    await session.execute(query.values(rule_key=NO_RULE, beat=""))
 
 
 async def save_flip(session: AsyncSession, flip: Flip, endpoint_id: int | None, drill_id: str | None = None) -> None:

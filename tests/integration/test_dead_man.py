@@ -1,12 +1,15 @@
 """RunOverdue tells that nobody looks, and not that something else is known to keep runs from being made."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from sqlalchemy import select
 
 from alerts.types import Offline, Skip
 from service.storage.schema import CounterRow, EndpointRow, ScheduleRow
 from tests.support.database import add_endpoint
 from tests.support.desk import DOWN, HARM, Desk, desk
+from tests.support.live import live
 
 
 async def watched(at: Desk, name: str = "prod") -> EndpointRow:
@@ -118,3 +121,28 @@ async def test_a_run_that_ends_an_outage_does_not_tell_that_runs_were_missing(tm
         await at.later(seconds=10)
         assert await at.sent() == ["ops firing BehaviourDrift", "ops resolved EndpointDown"]
         assert (await at.states())["RunOverdue"] == "resolved"
+
+
+async def test_after_a_pause_there_is_as_much_time_as_after_a_registration(tmp_path: Path) -> None:
+    """Over real HTTP: a daily plan, paused for three days."""
+    passed = timedelta(0)
+    async with live(tmp_path, lambda: datetime.now(UTC) + passed) as service:
+        await service.register(schedules={"heartbeat": "P1D"})
+
+        async def overdue() -> list[str]:
+            await service.services.ticker.tick()
+            return [one["state"] for one in (await service.get("/api/v1/alerts"))["alerts"] if "Run" in one["rule"]]
+
+        assert (await service.http.post("/api/v1/endpoints/prod/pause")).status_code == 204
+        passed += timedelta(days=3)
+        assert (await service.http.post("/api/v1/endpoints/prod/resume")).status_code == 204
+        assert await overdue() == []
+        passed += timedelta(hours=47)
+        assert await overdue() == []
+        assert (await service.http.post("/api/v1/endpoints/prod/resume")).status_code == 204
+        passed += timedelta(hours=2)
+        assert await overdue() == ["pending"], "resuming what is not paused gains no time"
+        async with service.services.database.read() as session:
+            (since,) = (await session.scalars(select(ScheduleRow.since))).all()
+        assert since is not None
+        assert timedelta(hours=48) < datetime.now(UTC) + passed - since < timedelta(hours=50)

@@ -87,12 +87,12 @@ def step(alert: Alert, rule: Rule, facts: Facts, damping: Damping | None = None)
 
 
 def gone(alert: Alert, at: datetime) -> tuple[Alert, Flip]:
-    """The firing alert of a rule that is there no more: resolved, since nothing looks any longer."""
-    after = AlertState.RESOLVED
+    """The alert of a rule that is there no more, since nothing looks any longer: resolved if it fires, or inactive."""
+    after = AlertState.RESOLVED if alert.state is AlertState.FIRING else AlertState.INACTIVE
     flip = Flip(
         id=flip_id(alert.endpoint, alert.rule, f"gone:{at.isoformat()}", after), rule=alert.rule,
         endpoint=alert.endpoint, severity=alert.severity, before=alert.state, after=after, at=at, run_id="",
-        notify=True, since=alert.since,
+        notify=after in TOLD, since=alert.since,
     )  # fmt: skip
     return replace(alert, state=after, streak=0, since=at, beat="", flip_id=flip.id, rule_key=NO_RULE), flip
 

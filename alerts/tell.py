@@ -71,6 +71,12 @@ def worded(notice: Notice, told: Owed, key: str, now: datetime) -> Notice:
     return replace(notice, text=f"Sent late: until now it was muted, or not routed to this channel.\n{notice.text}")
 
 
+def known_as(resolved: Notice, firing: Notice) -> Notice:
+    """With what the receiver knows the alert by, as it was told last: severity and labels may have changed since, and a
+    receiver such as Alertmanager would take it for another alert."""
+    return replace(resolved, severity=firing.severity, labels=firing.labels)
+
+
 def _span(time: timedelta) -> str:
     minutes = round(time.total_seconds() / 60)
     if minutes < 120:

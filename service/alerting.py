@@ -23,6 +23,9 @@ from service.maintenance import open_now
 from service.storage import alerts as store
 from service.storage.schema import AlertRow, DeliveryRow, EndpointRow
 
+OPEN = frozenset({AlertState.PENDING, AlertState.FIRING})
+"""What a rule that is removed does not leave behind."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Around:
@@ -86,10 +89,10 @@ class Alerting:
         flips = {flip.rule: flip for flip in done.flips}
         after = {name: alert for name, alert in before.items() if name in rules} | dict(done.alerts)
         for name, alert in before.items():  # rules that were removed or turned off
-            if name not in rules and (alert.state is AlertState.FIRING or alert.told):
-                rules = {**rules, name: _stand_in(alert)}
+            if name not in rules and (alert.state in OPEN or alert.told):
+                rules = {**rules, name: _stand_in(alert, rows[name].labels)}
                 after[name] = alert
-                if alert.state is AlertState.FIRING:
+                if alert.state in OPEN:
                     after[name], flips[name] = gone(alert, facts.at)
         firing = {facts.endpoint: {name for name, alert in after.items() if explains(alert)}}
         firing.setdefault(INSTALLATION, set(around.installation))
@@ -157,8 +160,7 @@ class Alerting:
     ) -> None:
         """One delivery for each notifier that is owed the news."""
         assert change.owed is not None  # noqa: S101 (asked by the caller)
-        stored = await store.notice_of(session, change.alert) if notice is None else None
-        worded = notice or (render.from_json(stored) if stored else None)
+        worded = notice or _read(await store.notice_of(session, change.alert))
         if worded is None or worded.status is not change.owed.status:
             worded = self._as_it_stands(change, facts)
         key = change.alert.flip_id or worded.idempotency_key
@@ -169,14 +171,16 @@ class Alerting:
         # a reminder, or a flip whose row retention has removed; a flip of now is there already
         again = replace(_standing(change.alert, change.rule, facts), id=key, run_id="")
         await store.save_flip(session, again, endpoint_id)
-        payload = render.to_json(replace(tell.worded(worded, change.owed, key, facts.at), idempotency_key=key))
-        session.add_all(
-            DeliveryRow(
-                flip_id=key, notifier=name, lane=f"{name}/{change.alert.endpoint}/{change.rule.name}", notice=payload,
-                state="pending", attempt=0, next_at=facts.at,
+        told = replace(tell.worded(worded, change.owed, key, facts.at), idempotency_key=key)
+        for name in change.owed.notifiers:
+            lane = f"{name}/{change.alert.endpoint}/{change.rule.name}"
+            before = _read(await store.last_told(session, lane)) if told.status is AlertState.RESOLVED else None
+            payload = render.to_json(tell.known_as(told, before) if before else told)
+            session.add(
+                DeliveryRow(
+                    flip_id=key, notifier=name, lane=lane, notice=payload, state="pending", attempt=0, next_at=facts.at
+                )
             )
-            for name in change.owed.notifiers
-        )  # fmt: skip
         await session.flush()
 
     def links(self, flip: Flip, rule: Rule) -> dict[str, str]:
@@ -203,6 +207,14 @@ def _left_to_the_clock(alert: Alert, rule: Rule, facts: Facts) -> bool:
     return by_clock and facts.source is Source.RUN and alert.state is AlertState.FIRING
 
 
+def _read(stored: Mapping[str, Any] | None) -> Notice | None:
+    """None for one of a version that wrote them otherwise: it is worded anew, and costs no verdict."""
+    try:
+        return render.from_json(stored) if stored else None
+    except ValueError:
+        return None
+
+
 def runbook_url(url: str, rule: Rule) -> str:
     """The page of a shipped runbook on this service, or a rule's own address."""
     return rule.runbook if "://" in rule.runbook else f"{url}/runbooks/{PurePosixPath(rule.runbook).stem}"
@@ -219,13 +231,13 @@ def _standing(alert: Alert, rule: Rule, facts: Facts) -> Flip:
     )  # fmt: skip
 
 
-def _stand_in(alert: Alert) -> Rule:
-    """In place of a rule that is no longer there, to close its alert."""
+def _stand_in(alert: Alert, labels: Mapping[str, str]) -> Rule:
+    """In place of a rule that is no longer there, to close its alert. `labels`: those that the alert had."""
 
     def unknown(_facts: Facts) -> bool | None:
         return None
 
     return Rule(
         name=alert.rule, severity=alert.severity, summary="Its rule was removed from the configuration or turned off.",
-        runbook=CUSTOM_RUNBOOK, holds=unknown, topic=Topic.INSTALLATION,
+        runbook=CUSTOM_RUNBOOK, holds=unknown, topic=Topic.INSTALLATION, labels=labels,
     )  # fmt: skip

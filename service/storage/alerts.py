@@ -13,7 +13,7 @@ from alerts.match import Match
 from alerts.mute import Mute, MuteKind, Quiet, explains
 from alerts.state import NO_RULE
 from alerts.types import Alert, AlertState, Flip, Severity
-from service.storage.schema import AlertRow, FlipRow, SilenceRow
+from service.storage.schema import AlertRow, DeliveryRow, FlipRow, SilenceRow
 
 
 async def of_subject(session: AsyncSession, subject: str) -> dict[str, AlertRow]:
@@ -86,6 +86,13 @@ async def save_flip(session: AsyncSession, flip: Flip, endpoint_id: int | None, 
 async def notice_of(session: AsyncSession, alert: Alert) -> dict[str, Any] | None:
     """The message of its last transition, as it was worded then."""
     query = select(AlertRow.notice).where(AlertRow.subject == alert.endpoint, AlertRow.rule == alert.rule)
+    found: dict[str, Any] | None = await session.scalar(query)
+    return found
+
+
+async def last_told(session: AsyncSession, lane: str) -> dict[str, Any] | None:
+    """The newest notice of a lane, delivered or on its way."""
+    query = select(DeliveryRow.notice).where(DeliveryRow.lane == lane).order_by(DeliveryRow.id.desc()).limit(1)
     found: dict[str, Any] | None = await session.scalar(query)
     return found
 

@@ -1,15 +1,18 @@
 """What becomes of alerts when rules are edited, turned off and on, and removed."""
 
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from alerts import render
+from alerts.notifiers.alertmanager import alert as posted
 from alerts.types import Skip
 from baselines.serialize import comparison_to_json
 from baselines.types import Arm, Comparison, Verdict
 from service.alert_policy import Policy
 from service.alert_review import review
-from service.storage.schema import EndpointRow, FlipRow, RunRow
+from service.storage.schema import AlertRow, DeliveryRow, EndpointRow, FlipRow, RunRow
 from tests.support.database import add_endpoint, add_run
 from tests.support.desk import HARM, Desk, desk, policy
 from tests.unit.alerts.facts import arm
@@ -21,9 +24,9 @@ SEEN = Comparison(
 """Behaviour has moved, and a third of the answers have no score."""
 
 
-def chatty(above: float) -> Policy:
+def chatty(above: float, **more: Any) -> Policy:
     """A rule of the users' own, about the answers without a score."""
-    rule = {"name": "Chatty", "when": [{"metric": "invalid_share", "above": above}], "resolve_runs": 1}
+    rule = {"name": "Chatty", "when": [{"metric": "invalid_share", "above": above}], "resolve_runs": 1, **more}
     return policy(rules=[rule])
 
 
@@ -107,3 +110,64 @@ async def test_the_budget_rule_turned_off_and_on_counts_the_slot_that_is_left_ou
         assert await at.states() == {"BudgetExhausted": "resolved"}
         await adopt(at, policy())
         assert await at.states() == {"BudgetExhausted": "firing"}
+
+
+async def identities(at: Desk, rule: str) -> list[dict[str, str]]:
+    """What Alertmanager knows each notice of the rule by."""
+    notices = [render.from_json(one) for one in await at.notices() if one["rule"] == rule]
+    return [posted(one, {}, at.now)["labels"] for one in notices]
+
+
+async def test_the_alert_of_a_removed_rule_ends_under_the_labels_that_it_was_told_with(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        at.alerting.adopt(chatty(0.2, labels={"team": "safety"}))
+        prod = await add_endpoint(at.database)
+        await at.run(prod, invalid_share=0.3, labels={"site": "here"})
+        await at.sent()
+        await adopt(at, policy())
+        assert await at.sent() == ["ops resolved Chatty"]
+        firing, resolved = await identities(at, "Chatty")
+        assert firing == resolved
+        assert (firing["team"], firing["site"]) == ("safety", "here")
+        async with at.database.read() as session:
+            row = await session.get_one(AlertRow, ("prod", "Chatty"))
+        assert row.labels == {"team": "safety", "site": "here"}
+
+
+async def test_one_whose_severity_and_labels_changed_while_it_fired_ends_for_those_who_know_it(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        prod = await add_endpoint(at.database)
+        await at.run(prod, labels={"site": "here"}, **HARM)
+        await adopt(at, policy(rules=[{"name": "BehaviourDrift", "severity": "warning", "labels": {"team": "x"}}]))
+        await at.run(prod, labels={"site": "there"}, **HARM)
+        for _ in range(2):
+            await at.run(prod, labels={"site": "there"})
+        firing, resolved = await identities(at, "BehaviourDrift")
+        assert firing == resolved
+        assert (firing["severity"], firing["site"]) == ("critical", "here")
+
+
+async def test_what_was_pending_under_a_removed_rule_is_dropped(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        at.alerting.adopt(chatty(0.2, **{"for": {"runs": 2}}))
+        await at.run(await add_endpoint(at.database), invalid_share=0.3)
+        assert await at.states() == {"Chatty": "pending"}
+        await adopt(at, policy())
+        assert await at.states() == {}
+        assert await at.sent() == []
+        assert await at.ticker.tick() == 0
+
+
+async def test_a_stored_notice_that_cannot_be_read_costs_no_verdict_and_no_message(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        prod, other = await add_endpoint(at.database), await add_endpoint(at.database, "other")
+        for endpoint in (prod, other):
+            await at.run(endpoint, **HARM)
+        async with at.database.write() as session:
+            await session.execute(update(DeliveryRow).values(notice={"of": "another version"}, state="delivered"))
+            await session.execute(update(AlertRow).values(notice={"of": "another version"}))
+        for _ in range(2):
+            await at.run(prod)
+        at.alerting.adopt(policy(notifiers={"chat": {"kind": "log"}}))
+        await at.later(minutes=1)
+        assert await at.sent() == ["chat firing BehaviourDrift", "ops resolved BehaviourDrift"]

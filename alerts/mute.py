@@ -1,6 +1,6 @@
 """Why an alert sends nothing at the moment: silences, maintenance windows, and alerts that explain it. Pure.
 
-A muted alert keeps its state. What is owed when the last of its mutes ends is sent then (`alerts.tell`).
+A muted alert keeps its state. If it fires when the last of its mutes ends, that is sent then (`alerts.tell`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from alerts.match import Match, Subject
-from alerts.types import INSTALLATION
+from alerts.types import INSTALLATION, Alert, AlertState
 
 
 class MuteKind(StrEnum):
@@ -39,7 +39,16 @@ class Quiet:
 
 
 Firing = Mapping[str, AbstractSet[str]]
-"""Endpoint (INSTALLATION for the installation) to the rules that fire for it."""
+"""Endpoint (INSTALLATION for the installation) to the rules that explain others there."""
+
+
+def explains(alert: Alert) -> bool:
+    """Whether it accounts for others: it fires, and what was seen last did not speak for its end.
+
+    An endpoint that answers again stays "down" until it has done so `resolve_runs` times (more when it flaps). What its
+    answers say meanwhile is no consequence of the outage.
+    """
+    return alert.state is AlertState.FIRING and alert.streak == 0
 
 
 def mutes_of(subject: Subject, muted_by: AbstractSet[str], quiet: Sequence[Quiet], firing: Firing) -> tuple[Mute, ...]:

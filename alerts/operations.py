@@ -55,7 +55,17 @@ def _off_axis(facts: Facts) -> bool | None:
 
 
 def run_overdue(facts: Facts) -> bool | None:
-    return None if facts.overdue is None else bool(facts.overdue)
+    """Not while something else explains the silence: the grace begins once it no longer does."""
+    return None if facts.overdue is None else bool(facts.overdue) and not _kept_from_running(facts)
+
+
+def run_still_overdue(facts: Facts) -> bool | None:
+    """What keeps runs from being made does not make one: None as long as it does."""
+    return None if facts.overdue is None or (facts.overdue and _kept_from_running(facts)) else bool(facts.overdue)
+
+
+def _kept_from_running(facts: Facts) -> bool:
+    return facts.offline is not None or (facts.skip is not None and facts.skip.reason == Reason.BUDGET_EXHAUSTED)
 
 
 def budget_exhausted(facts: Facts) -> bool | None:
@@ -92,6 +102,7 @@ OPERATIONS: tuple[Rule, ...] = (
         summary="No run of a schedule has succeeded for too long, so the model is not being watched.",
         runbook="alerts/runbooks/run-overdue.md",
         holds=run_overdue,
+        still_holds=run_still_overdue,
         topic=Topic.SCHEDULE,
         sources=frozenset({Source.CLOCK}),
         for_duration=GRACE,

@@ -15,6 +15,9 @@ from datetime import datetime, timedelta
 
 from alerts.types import Alert, AlertState, Facts, Flip, Rule, Source
 
+NO_RULE = "-"
+"""In place of the key of a rule that is not in force, and the key of none: when it is again, it is looked at anew."""
+
 TOLD = frozenset({AlertState.FIRING, AlertState.RESOLVED})
 """The states whose coming is told to people. Only a firing alert can become resolved."""
 
@@ -84,20 +87,21 @@ def step(alert: Alert, rule: Rule, facts: Facts, damping: Damping | None = None)
 
 
 def gone(alert: Alert, at: datetime) -> tuple[Alert, Flip]:
-    """The firing alert of a rule that is there no more: resolved, since nothing looks any longer."""
-    after = AlertState.RESOLVED
+    """The alert of a rule that is there no more, since nothing looks any longer: resolved if it fires, or inactive."""
+    after = AlertState.RESOLVED if alert.state is AlertState.FIRING else AlertState.INACTIVE
     flip = Flip(
         id=flip_id(alert.endpoint, alert.rule, f"gone:{at.isoformat()}", after), rule=alert.rule,
         endpoint=alert.endpoint, severity=alert.severity, before=alert.state, after=after, at=at, run_id="",
-        notify=True, since=alert.since,
+        notify=after in TOLD, since=alert.since,
     )  # fmt: skip
-    return replace(alert, state=after, streak=0, since=at, flip_id=flip.id), flip
+    return replace(alert, state=after, streak=0, since=at, beat="", flip_id=flip.id, rule_key=NO_RULE), flip
 
 
 def _held(alert: Alert, rule: Rule, facts: Facts) -> bool | None:
     if facts.source not in rule.sources:
         return None
-    if facts.source is not Source.RUN and facts.beat and facts.beat == alert.beat:
+    counts = Source.RUN in rule.sources and facts.source is not Source.RUN
+    if counts and facts.beat and facts.beat == alert.beat:
         return None  # the clock sees what it has counted already; a run since then may have said otherwise
     if alert.state is AlertState.FIRING and rule.still_holds is not None:
         return rule.still_holds(facts)

@@ -1,7 +1,7 @@
 """Who has yet to be told what about an alert. Pure.
 
 Told by level, not by edge: `Alert.told` names the notifiers that hold it for firing, and whatever differs from how it
-stands is owed. So nothing is lost while an alert is muted, a resolved goes to those who were told of the firing, and
+stands is owed. So no firing is lost while an alert is muted, a resolved goes to those who were told of the firing, and
 a notifier or route that is added hears of what fires already.
 """
 
@@ -33,12 +33,16 @@ class Owed:
 def owed(
     alert: Alert, targets: Sequence[str], *, muted: bool, now: datetime, remind_after: timedelta | None
 ) -> Owed | None:
-    """What to send now, if anything. `targets`: the notifiers that the alert is routed to."""
-    if muted:
-        return None
+    """What to send now, if anything. `targets`: the notifiers that the alert is routed to.
+
+    A resolved waits for no mute: it disturbs nobody, and a receiver such as Alertmanager is told again and again that
+    it fires until it comes.
+    """
     why = Why.FLIP if alert.since == now else Why.LATE
     if alert.state is not AlertState.FIRING:
         return Owed(status=AlertState.RESOLVED, notifiers=alert.told, why=why) if alert.told else None
+    if muted:
+        return None
     missing = tuple(name for name in targets if name not in alert.told)
     if missing:
         return Owed(status=AlertState.FIRING, notifiers=missing, why=why)
@@ -65,6 +69,12 @@ def worded(notice: Notice, told: Owed, key: str, now: datetime) -> Notice:
             text=f"Reminder: it has been firing for {_span(now - notice.since)}.\n{notice.text}",
         )  # fmt: skip
     return replace(notice, text=f"Sent late: until now it was muted, or not routed to this channel.\n{notice.text}")
+
+
+def known_as(resolved: Notice, firing: Notice) -> Notice:
+    """With what the receiver knows the alert by, as it was told last: severity and labels may have changed since, and a
+    receiver such as Alertmanager would take it for another alert."""
+    return replace(resolved, severity=firing.severity, labels=firing.labels)
 
 
 def _span(time: timedelta) -> str:

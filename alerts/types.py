@@ -101,6 +101,7 @@ class Facts:
     """All that rules may look at: one finished run of one endpoint, however it ended; or, with another `source`, what
     can be said of an endpoint or of the installation because time has passed.
 
+    `again`: a run that was looked at before, at `at` looked at once more because rules were changed.
     `baseline_answers`: self-report answers behind the own baseline. `beat` identifies what was seen, so that the clock
     does not count one thing twice; the run where it is empty.
 
@@ -148,11 +149,13 @@ class Facts:
     offline: Offline | None = None
     connectivity_known: bool = False
     drills: DrillOutcome | None = None
+    again: bool = False
 
     @property
     def key(self) -> str:
         """Tells this evaluation from every other of the endpoint."""
-        return self.run_id or f"at:{self.at.isoformat()}"
+        moment = f"at:{self.at.isoformat()}"
+        return f"{self.run_id} {moment}" if self.again else self.run_id or moment
 
 
 @dataclass(frozen=True, kw_only=True)

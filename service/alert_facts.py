@@ -115,7 +115,14 @@ def base_and_misaligned(profiles: str) -> Mapping[Arm, tuple[float, float]]:
     return {arm: (states[State.BASE], states[State.MISALIGNED]) for arm, states in marks.items()}
 
 
-def of_clock(endpoint: EndpointRow, now: datetime, *, overdue: tuple[Overdue, ...], skip: Skip | None) -> Facts:
+def of_clock(
+    endpoint: EndpointRow,
+    now: datetime,
+    *,
+    overdue: tuple[Overdue, ...],
+    skip: Skip | None,
+    offline: Offline | None = None,
+) -> Facts:
     """What can be said of an endpoint though no run has ended; why it is down, if a slot was left out for that."""
     down = skip is not None and skip.reason == DOWN
     return Facts(
@@ -123,7 +130,7 @@ def of_clock(endpoint: EndpointRow, now: datetime, *, overdue: tuple[Overdue, ..
         endpoint_problem=(endpoint.health_reason or DOWN) if down else None,
         endpoint_detail=(endpoint.health_detail or "") if down else "",
         endpoint_remedy=(endpoint.health_remedy or "") if down else "",
-        beat=skip.slot if skip else "", overdue=overdue, skip=skip, labels={**endpoint.labels},
+        beat=skip.slot if skip else "", overdue=overdue, skip=skip, offline=offline, labels={**endpoint.labels},
         simulated=endpoint.simulated,
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from alerts.match import Subject
-from alerts.mute import Mute, mutes_of
+from alerts.mute import Mute, explains, mutes_of
 from alerts.types import Rule, Severity
 from service.alerting import Alerting
 from service.storage import alerts as store
@@ -33,7 +33,7 @@ async def listed(session: AsyncSession, alerting: Alerting, now: datetime) -> Se
     rows = (await session.execute(query)).all()
     firing: dict[str, set[str]] = {}
     for row, _ in rows:
-        if row.state == "firing":
+        if explains(store.alert_of(row)):
             firing.setdefault(row.subject, set()).add(row.rule)
     rules = alerting.rules
     found = []

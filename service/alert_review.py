@@ -1,6 +1,11 @@
 """After the rules were changed: the last run of each endpoint is looked at again, by the rules that ask for something
-else now. A rule that is new speaks at once, and none has to wait for the next run."""
+else now. A rule that is new speaks at once, and none has to wait for the next run.
 
+Not by rules that the clock looks at as well, such as BudgetExhausted: the last run knows nothing of the slots since,
+and the clock goes on with them.
+"""
+
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -21,9 +26,10 @@ log = logger()
 
 async def review(database: Database, alerting: Alerting, now: datetime) -> int:
     """Look again. Returns how many endpoints had a rule that was changed. Doing it twice changes nothing more."""
-    keys = {rule.name: rule.key for rule in alerting.policy.rules if Source.RUN in rule.sources}
+    keys = {rule.name: rule.key for rule in alerting.policy.rules if rule.sources == {Source.RUN}}
     reviewed = 0
     async with database.write() as session:
+        await store.retire(session, list(alerting.rules))
         for endpoint in await endpoint_store.all_endpoints(session):
             rows = await store.of_subject(session, endpoint.name)
             known = {name: row.rule_key for name, row in rows.items()}
@@ -31,7 +37,7 @@ async def review(database: Database, alerting: Alerting, now: datetime) -> int:
             run = await _last(session, endpoint) if changed else None
             if run is None:
                 continue
-            facts = await alert_facts.of_stored(session, run, endpoint, now)
+            facts = replace(await alert_facts.of_stored(session, run, endpoint, now), again=True)
             around = await alerting.around(session, now)
             changes = alerting.survey(rows, facts, around, only=changed)
             await alerting.write(session, endpoint.id, changes, facts)

@@ -14,19 +14,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from alerts import render, tell
 from alerts.custom import CUSTOM_RUNBOOK
 from alerts.match import Subject, notifiers_of
-from alerts.mute import Firing, Mute, Quiet, mutes_of
+from alerts.mute import Firing, Mute, Quiet, explains, mutes_of
 from alerts.state import evaluate, flip_id, gone
 from alerts.tell import Owed, Why
-from alerts.types import INSTALLATION, Alert, AlertState, Facts, Flip, Notice, Rule, Topic
+from alerts.types import INSTALLATION, Alert, AlertState, Facts, Flip, Notice, Rule, Source, Topic
 from service.alert_policy import Policy
 from service.maintenance import open_now
 from service.storage import alerts as store
 from service.storage.schema import AlertRow, DeliveryRow, EndpointRow
 
+OPEN = frozenset({AlertState.PENDING, AlertState.FIRING})
+"""What a rule that is removed does not leave behind."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Around:
-    """What holds beyond one endpoint: silences and windows, and what fires for the installation."""
+    """What holds beyond one endpoint: silences and windows, and what explains others for the installation."""
 
     quiet: Sequence[Quiet] = ()
     installation: frozenset[str] = frozenset()
@@ -67,7 +70,7 @@ class Alerting:
 
     async def around(self, session: AsyncSession, now: datetime) -> Around:
         quiet = [*await store.silences(session, now), *open_now(self.policy.windows, now)]
-        return Around(quiet=quiet, installation=frozenset(await store.firing(session, INSTALLATION)))
+        return Around(quiet=quiet, installation=frozenset(await store.explaining(session, INSTALLATION)))
 
     async def evaluate(self, session: AsyncSession, endpoint: EndpointRow | None, facts: Facts) -> None:
         """Step every rule with what was seen, and write what follows. `endpoint`: None for the installation."""
@@ -86,12 +89,12 @@ class Alerting:
         flips = {flip.rule: flip for flip in done.flips}
         after = {name: alert for name, alert in before.items() if name in rules} | dict(done.alerts)
         for name, alert in before.items():  # rules that were removed or turned off
-            if name not in rules and (alert.state is AlertState.FIRING or alert.told):
-                rules = {**rules, name: _stand_in(alert)}
+            if name not in rules and (alert.state in OPEN or alert.told):
+                rules = {**rules, name: _stand_in(alert, rows[name].labels)}
                 after[name] = alert
-                if alert.state is AlertState.FIRING:
+                if alert.state in OPEN:
                     after[name], flips[name] = gone(alert, facts.at)
-        firing = {facts.endpoint: {name for name, alert in after.items() if alert.state is AlertState.FIRING}}
+        firing = {facts.endpoint: {name for name, alert in after.items() if explains(alert)}}
         firing.setdefault(INSTALLATION, set(around.installation))
         fresh = {name: Alert(rule=name, endpoint=facts.endpoint, severity=rules[name].severity) for name in after}
         found = []
@@ -112,6 +115,8 @@ class Alerting:
         owed = tell.owed(
             alert, targets, muted=bool(mutes), now=facts.at, remind_after=self.policy.remind_after
         )  # fmt: skip
+        if _left_to_the_clock(alert, rule, facts):
+            owed = None
         renewed = alert.state is AlertState.FIRING and bool(facts.run_id) and rule.holds(facts) is True
         if owed is not None:
             alert = tell.after(alert, owed, facts.at)
@@ -155,8 +160,7 @@ class Alerting:
     ) -> None:
         """One delivery for each notifier that is owed the news."""
         assert change.owed is not None  # noqa: S101 (asked by the caller)
-        stored = await store.notice_of(session, change.alert) if notice is None else None
-        worded = notice or (render.from_json(stored) if stored else None)
+        worded = notice or _read(await store.notice_of(session, change.alert))
         if worded is None or worded.status is not change.owed.status:
             worded = self._as_it_stands(change, facts)
         key = change.alert.flip_id or worded.idempotency_key
@@ -167,14 +171,16 @@ class Alerting:
         # a reminder, or a flip whose row retention has removed; a flip of now is there already
         again = replace(_standing(change.alert, change.rule, facts), id=key, run_id="")
         await store.save_flip(session, again, endpoint_id)
-        payload = render.to_json(replace(tell.worded(worded, change.owed, key, facts.at), idempotency_key=key))
-        session.add_all(
-            DeliveryRow(
-                flip_id=key, notifier=name, lane=f"{name}/{change.alert.endpoint}/{change.rule.name}", notice=payload,
-                state="pending", attempt=0, next_at=facts.at,
+        told = replace(tell.worded(worded, change.owed, key, facts.at), idempotency_key=key)
+        for name in change.owed.notifiers:
+            lane = f"{name}/{change.alert.endpoint}/{change.rule.name}"
+            before = _read(await store.last_told(session, lane)) if told.status is AlertState.RESOLVED else None
+            payload = render.to_json(tell.known_as(told, before) if before else told)
+            session.add(
+                DeliveryRow(
+                    flip_id=key, notifier=name, lane=lane, notice=payload, state="pending", attempt=0, next_at=facts.at
+                )
             )
-            for name in change.owed.notifiers
-        )  # fmt: skip
         await session.flush()
 
     def links(self, flip: Flip, rule: Rule) -> dict[str, str]:
@@ -195,6 +201,20 @@ def _looks(rule: Rule, facts: Facts, alert: Alert | None, only: Collection[str] 
     return facts.source in rule.sources or (alert is not None and alert.state is AlertState.PENDING)
 
 
+def _left_to_the_clock(alert: Alert, rule: Rule, facts: Facts) -> bool:
+    """A run may end what mutes an alert that only the clock looks at, and has then often ended its cause too."""
+    by_clock = Source.CLOCK in rule.sources and Source.RUN not in rule.sources
+    return by_clock and facts.source is Source.RUN and alert.state is AlertState.FIRING
+
+
+def _read(stored: Mapping[str, Any] | None) -> Notice | None:
+    """None for one of a version that wrote them otherwise: it is worded anew, and costs no verdict."""
+    try:
+        return render.from_json(stored) if stored else None
+    except ValueError:
+        return None
+
+
 def runbook_url(url: str, rule: Rule) -> str:
     """The page of a shipped runbook on this service, or a rule's own address."""
     return rule.runbook if "://" in rule.runbook else f"{url}/runbooks/{PurePosixPath(rule.runbook).stem}"
@@ -211,13 +231,13 @@ def _standing(alert: Alert, rule: Rule, facts: Facts) -> Flip:
     )  # fmt: skip
 
 
-def _stand_in(alert: Alert) -> Rule:
-    """In place of a rule that is no longer there, to close its alert."""
+def _stand_in(alert: Alert, labels: Mapping[str, str]) -> Rule:
+    """In place of a rule that is no longer there, to close its alert. `labels`: those that the alert had."""
 
     def unknown(_facts: Facts) -> bool | None:
         return None
 
     return Rule(
         name=alert.rule, severity=alert.severity, summary="Its rule was removed from the configuration or turned off.",
-        runbook=CUSTOM_RUNBOOK, holds=unknown, topic=Topic.INSTALLATION,
+        runbook=CUSTOM_RUNBOOK, holds=unknown, topic=Topic.INSTALLATION, labels=labels,
     )  # fmt: skip

@@ -16,7 +16,10 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from alerts.operations import WE_ARE_OFFLINE
+from alerts.types import INSTALLATION
 from probes.types import Problem, Reason
 from service.log import logger
 from service.outcome import Outcome
@@ -24,7 +27,7 @@ from service.storage import health as health_store
 from service.storage import slots as slot_store
 from service.storage.engine import Database
 from service.storage.health import Health, health_of
-from service.storage.schema import EndpointRow, RunRow
+from service.storage.schema import AlertRow, EndpointRow, RunRow
 
 NETWORK: frozenset[Reason] = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT})
 ANSWERED: frozenset[Reason] = frozenset(
@@ -169,6 +172,17 @@ class Connectivity:
             self._to_forgive[endpoint_id] = one
             self._woken.set()
 
+    async def resume(self) -> None:
+        """At the start: still offline if the last process was, going by the alert it left, until somebody is reached.
+        Taken for online, we would tell that all is well, and blame the endpoints."""
+        alert = (AlertRow.subject == INSTALLATION, AlertRow.rule == WE_ARE_OFFLINE, AlertRow.state == "firing")
+        async with self._database.read() as session:
+            since = await session.scalar(select(AlertRow.since).where(*alert))
+            urls = await self._urls(session)
+        targets = self._choose([target_of(url) for url in urls]) if urls else []
+        if since is not None and targets:
+            self._go_offline(tuple(targets), since)
+
     async def stop(self) -> None:
         tasks = list(self._tasks)
         for task in tasks:
@@ -190,11 +204,10 @@ class Connectivity:
         """Decide whether we are offline, if enough has failed to ask."""
         try:
             async with self._database.read() as session:
-                urls = (await session.scalars(select(EndpointRow.base_url).distinct())).all()
+                urls = await self._urls(session)
         except OperationalError:
             return  # the next failure asks again
         hosts = {target_of(url).host for url in urls}
-        self._all_local = not any(self._counts(host) for host in hosts)
         failed = {one.host for one in self._suspects.values() if self._matters(one.host)}
         needed = 1 if self._named and sum(self._matters(host) for host in hosts) == 1 else 2
         if len(failed) < needed or self._monotonic() - self._reached_at < BLAME_HOLDS_S:
@@ -205,7 +218,13 @@ class Connectivity:
             self._reached_at = self._monotonic()
             log.info("endpoints fail, and others can be reached", action="network_checked", failing=sorted(failed))
         elif found:
-            self._go_offline(tuple(found))
+            self._go_offline(tuple(found), self._clock())
+
+    async def _urls(self, session: AsyncSession) -> Sequence[str]:
+        """Of all endpoints; whether they are all on this machine is noted."""
+        urls = (await session.scalars(select(EndpointRow.base_url).distinct())).all()
+        self._all_local = not any(self._counts(target_of(url).host) for url in urls)
+        return urls
 
     def _choose(self, known: Sequence[Target]) -> list[Target]:
         """The addresses to try: the user's own; else those that answered lately, newest first; else all we know."""
@@ -220,8 +239,8 @@ class Connectivity:
         found = await asyncio.gather(*(self._reach(target) for target in targets))
         return {target: got for target, got in zip(targets, found, strict=True) if got is not None}
 
-    def _go_offline(self, targets: tuple[Target, ...]) -> None:
-        self._since, self._targets = self._clock(), targets
+    def _go_offline(self, targets: tuple[Target, ...], since: datetime) -> None:
+        self._since, self._targets = since, targets
         self._to_forgive.update(self._suspects)
         log.error("we are offline", action="offline", tried=[str(target) for target in targets])
         self._changed()
@@ -250,7 +269,8 @@ class Connectivity:
                 self._woken.clear()
                 continue
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
-            if any((await self._try(self._targets)).values()):
+            found = await self._try(self._targets)
+            if any(found.values()) or not found:  # nothing that we may try: so nothing says that we are offline
                 self._go_online()
         await self._database.persistently(self._catch_up)
         log.warning("we are online again", action="online", offline_since=since.isoformat())

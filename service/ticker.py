@@ -12,7 +12,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from alerts.types import AlertState, DrillOutcome, Facts, Flip
+from alerts.mute import explains
+from alerts.types import DrillOutcome, Facts, Flip
 from service import alert_facts
 from service.alert_facts import Surroundings
 from service.alerting import Alerting, Around
@@ -127,7 +128,7 @@ class Ticker:
             if any(change.matters for change in changes):
                 found.append(one)
             if one.endpoint_id is None:
-                firing = frozenset(c.rule.name for c in changes if c.alert.state is AlertState.FIRING)
+                firing = frozenset(change.rule.name for change in changes if explains(change.alert))
                 around = replace(around, installation=firing)
         return found
 
@@ -140,6 +141,6 @@ class Ticker:
         successes, skips = await last_successes(session), await self._surroundings.skips(session)
         for row in endpoints:
             late = overdue(row, schedules[row.id], successes.get(row.id, {}), now)
-            facts = alert_facts.of_clock(row, now, overdue=late, skip=skips.get(row.id))
+            facts = alert_facts.of_clock(row, now, overdue=late, skip=skips.get(row.id), offline=here.offline)
             found.append(Subject(endpoint_id=row.id, facts=facts))
         return found

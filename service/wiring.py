@@ -163,6 +163,7 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
             connectivity=connectivity,
         )  # fmt: skip
         await _register_declared(settings, services)
+        await connectivity.resume()
         await metrics.start()
         stack.push_async_callback(metrics.stop)
         await _start_dispatcher(DatabaseOutbox(database, metrics.changed), notifiers, stack, clock)

@@ -248,6 +248,8 @@ async def _baseline_run(session: AsyncSession, endpoint: EndpointRow, run_id: st
 async def _set_paused(services: Services, name: str, *, paused: bool) -> None:
     async with services.database.write() as session:
         row = await known(session, name)
+        if row.paused and not paused:
+            await slot_store.watch_from(session, row.id, services.clock())
         row.paused = paused
         await run_store.pause_all(session, row.id, paused=paused)
         active = await store.active_runs(session, [row.id])

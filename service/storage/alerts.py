@@ -1,18 +1,19 @@
 """Alerts, flips and silences in the database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from alerts.match import Match
-from alerts.mute import Mute, MuteKind, Quiet
+from alerts.mute import Mute, MuteKind, Quiet, explains
+from alerts.state import NO_RULE
 from alerts.types import Alert, AlertState, Flip, Severity
-from service.storage.schema import AlertRow, FlipRow, SilenceRow
+from service.storage.schema import AlertRow, DeliveryRow, FlipRow, SilenceRow
 
 
 async def of_subject(session: AsyncSession, subject: str) -> dict[str, AlertRow]:
@@ -28,10 +29,10 @@ async def by_subject(session: AsyncSession) -> dict[str, dict[str, AlertRow]]:
     return found
 
 
-async def firing(session: AsyncSession, subject: str) -> set[str]:
-    """The rules that fire for it."""
-    query = select(AlertRow.rule).where(AlertRow.subject == subject, AlertRow.state == "firing")
-    return set(await session.scalars(query))
+async def explaining(session: AsyncSession, subject: str) -> set[str]:
+    """The rules whose alerts for it explain others (`alerts.mute.explains`)."""
+    rows = await session.scalars(select(AlertRow).where(AlertRow.subject == subject, AlertRow.state == "firing"))
+    return {row.rule for row in rows if explains(alert_of(row))}
 
 
 def alert_of(row: AlertRow) -> Alert:
@@ -65,6 +66,13 @@ async def save(session: AsyncSession, alert: Alert, endpoint_id: int | None, **m
     await session.execute(statement.on_conflict_do_update(index_elements=["subject", "rule"], set_=changed))
 
 
+async def retire(session: AsyncSession, rules_in_force: Collection[str]) -> None:
+    """Note with alerts at rest that their rule is not in force; those that are not are closed (`alerts.state.gone`)."""
+    resting = AlertRow.state.in_([str(AlertState.INACTIVE), str(AlertState.RESOLVED)])
+    query = update(AlertRow).where(resting, AlertRow.rule.not_in(rules_in_force), AlertRow.rule_key != NO_RULE)
+    await session.execute(query.values(rule_key=NO_RULE, beat=""))
+
+
 async def save_flip(session: AsyncSession, flip: Flip, endpoint_id: int | None, drill_id: str | None = None) -> None:
     """Write a transition; one that is there already stays as it is."""
     values = {
@@ -78,6 +86,13 @@ async def save_flip(session: AsyncSession, flip: Flip, endpoint_id: int | None, 
 async def notice_of(session: AsyncSession, alert: Alert) -> dict[str, Any] | None:
     """The message of its last transition, as it was worded then."""
     query = select(AlertRow.notice).where(AlertRow.subject == alert.endpoint, AlertRow.rule == alert.rule)
+    found: dict[str, Any] | None = await session.scalar(query)
+    return found
+
+
+async def last_told(session: AsyncSession, lane: str) -> dict[str, Any] | None:
+    """The newest notice of a lane, delivered or on its way."""
+    query = select(DeliveryRow.notice).where(DeliveryRow.lane == lane).order_by(DeliveryRow.id.desc()).limit(1)
     found: dict[str, Any] | None = await session.scalar(query)
     return found
 

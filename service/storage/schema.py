@@ -99,7 +99,7 @@ class ScheduleRow(Base):
     plan: Mapped[str]
     spec: Mapped[str]
     next_due: Mapped[datetime] = mapped_column(index=True)
-    since: Mapped[datetime | None]  # when it was declared; None: with its endpoint
+    since: Mapped[datetime | None]  # when it was declared or last resumed; None: with its endpoint
     era: Mapped[int] = mapped_column(default=0, server_default="0")  # how often it was anchored anew
     slot_id: Mapped[int | None]  # its newest slot
 

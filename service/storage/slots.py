@@ -126,6 +126,11 @@ async def next_era(session: AsyncSession, endpoint_id: int, plan: str) -> int:
     return 0 if newest is None else newest + 1
 
 
+async def watch_from(session: AsyncSession, endpoint_id: int, now: datetime) -> None:
+    """After a pause: that no run has succeeded counts from now on."""
+    await session.execute(update(ScheduleRow).where(ScheduleRow.endpoint_id == endpoint_id).values(since=now))
+
+
 async def catch_up(session: AsyncSession, endpoint_id: int, now: datetime, *, plans: Collection[str] = ()) -> None:
     """Make due at once what was skipped last because the endpoint was down, and `plans`."""
     missed = (

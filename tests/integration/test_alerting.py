@@ -1,9 +1,6 @@
 """What becomes of alerts between a verdict and a channel: routes, silences, windows, explanations, the dead man."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,115 +8,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from alerts.types import Facts, Offline, Skip
+from alerts.types import Offline, Skip
 from baselines.types import Verdict
-from service.alert_facts import Surroundings
-from service.alert_policy import Policy, policy_of
+from service.alert_list import listed
+from service.alert_policy import Policy
 from service.alert_review import review
-from service.alerting import Alerting
-from service.settings import load
-from service.storage.engine import Database
-from service.storage.schema import AlertRow, CounterRow, DeliveryRow, EndpointRow, FlipRow, ScheduleRow
-from service.ticker import Ticker
-from tests.support.database import NOW, add_endpoint, open_database
+from service.storage.schema import CounterRow, EndpointRow, FlipRow, ScheduleRow
+from tests.support.database import add_endpoint
+from tests.support.desk import DOWN, HARM, desk, policy, silence
 from tests.support.live import listening, live
 from tests.unit.alerts.facts import both, facts
-
-
-@dataclass
-class Desk:
-    """Alerting over a real database, with a clock that is set by hand."""
-
-    database: Database
-    alerting: Alerting
-    now: datetime = NOW
-    offline: Offline | None = None
-    skips: dict[int, Skip] = field(default_factory=dict)
-    runs: int = 0
-
-    def __post_init__(self) -> None:
-        async def skips(_session: Any) -> dict[int, Skip]:
-            return self.skips
-
-        async def drills(_session: Any, _now: datetime) -> None:
-            return None
-
-        self.ticker = Ticker(
-            database=self.database, alerting=self.alerting, clock=lambda: self.now, changed=lambda: None,
-            surroundings=Surroundings(offline=lambda: self.offline, skips=skips), drills=drills,
-        )  # fmt: skip
-
-    async def run(self, endpoint: EndpointRow, **changes: Any) -> None:
-        """A run ends."""
-        self.runs += 1
-        seen: Facts = facts(
-            **{"endpoint": endpoint.name, "run_id": f"run-{self.runs}", "at": self.now, "labels": endpoint.labels}
-            | changes
-        )
-        async with self.database.write() as session:
-            await self.alerting.evaluate(session, endpoint, seen)
-
-    async def later(self, **span: float) -> None:
-        """Time passes, and the clock looks."""
-        self.now += timedelta(**span)
-        await self.ticker.tick()
-
-    async def sent(self) -> list[str]:
-        """What was put into the outbox so far, such as `ops firing BehaviourDrift`; each is taken out."""
-        async with self.database.write() as session:
-            rows = (await session.scalars(select(DeliveryRow).where(DeliveryRow.state == "pending"))).all()
-            for row in rows:
-                row.state = "delivered"
-            return sorted(f"{row.notifier} {row.notice['status']} {row.notice['rule']}" for row in rows)
-
-    async def notices(self) -> list[dict[str, Any]]:
-        async with self.database.read() as session:
-            return list(await session.scalars(select(DeliveryRow.notice).order_by(DeliveryRow.id)))
-
-    async def states(self, subject: str = "prod") -> dict[str, str]:
-        async with self.database.read() as session:
-            rows = await session.scalars(select(AlertRow).where(AlertRow.subject == subject))
-            return {row.rule: row.state for row in rows if row.state != "inactive"}
-
-    def again(self, **changes: Any) -> "Desk":
-        """The same after a restart, perhaps with another policy."""
-        policy = changes.pop("policy", self.alerting.policy)
-        alerting = Alerting(policy=policy, public_url="http://here")
-        return Desk(
-            database=self.database, alerting=alerting, now=self.now, offline=self.offline, runs=self.runs, **changes
-        )
-
-
-def policy(**settings: Any) -> Policy:
-    """As a config file says it."""
-    return policy_of(load(None, **{"notifiers": {"ops": {"kind": "log"}}, "remind_after": None} | settings))
-
-
-@asynccontextmanager
-async def desk(folder: Path, **settings: Any) -> AsyncIterator[Desk]:
-    async with open_database(folder) as database:
-        yield Desk(database=database, alerting=Alerting(policy=policy(**settings), public_url="http://here"))
-
-
-HARM: dict[str, Any] = {"verdict": Verdict.BEHAVIOUR_SHIFT, "arms": both(behaviour=True)}
-DOWN: dict[str, Any] = {"endpoint_problem": "unreachable", "verdict": None, "arms": {}, "invalid_share": None}
-
-
-async def silence(at: Desk, until: datetime, **match: Any) -> None:
-    from service.storage.schema import SilenceRow
-
-    async with at.database.write() as session:
-        session.add(
-            SilenceRow(
-                id=f"s{until:%H%M}",
-                match=match,
-                starts_at=at.now,
-                ends_at=until,
-                who="me",
-                comment="c",
-                created_at=at.now,
-            )
-        )
 
 
 async def test_a_flip_is_told_and_later_resolved_to_the_same_channel_with_links(tmp_path: Path) -> None:
@@ -189,7 +87,7 @@ async def test_a_silence_keeps_the_state_sends_nothing_and_what_still_fires_is_s
         assert await at.sent() == []
 
 
-async def test_what_came_and_went_in_a_silence_is_never_sent_and_what_ended_in_it_is_told_afterwards(
+async def test_what_came_and_went_in_a_silence_is_never_sent_and_what_was_told_before_ends_at_once(
     tmp_path: Path,
 ) -> None:
     async with desk(tmp_path) as at:
@@ -202,10 +100,11 @@ async def test_what_came_and_went_in_a_silence_is_never_sent_and_what_ended_in_i
             await at.run(endpoint)
             await at.run(endpoint)
         assert await at.states() == {"BehaviourDrift": "resolved"}
-        assert await at.sent() == []
+        assert await at.sent() == ["ops resolved BehaviourDrift"], "else Alertmanager is told for ever"
+        ended = (await at.notices())[-1]
+        assert (ended["endpoint"], "Sent late" in ended["text"]) == ("prod", False)
         await at.later(hours=1)
-        assert await at.sent() == ["ops resolved BehaviourDrift"]
-        assert (await at.notices())[-1]["endpoint"] == "prod"
+        assert await at.sent() == []
 
 
 async def test_a_maintenance_window_is_a_silence_by_the_clock(tmp_path: Path) -> None:
@@ -232,10 +131,41 @@ async def test_an_endpoint_that_is_down_explains_its_drift_and_no_other(tmp_path
         await at.run(other, **HARM)
         assert await at.sent() == ["ops firing BehaviourDrift", "ops firing EndpointDown"]
         assert await at.states() == {"EndpointDown": "firing", "BehaviourDrift": "firing"}
+        await at.later(hours=1)
+        assert await at.sent() == []
+
+
+async def test_what_the_first_run_after_an_outage_says_is_told_at_once(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        prod = await add_endpoint(at.database)
+        for _ in range(2):
+            await at.run(prod, **DOWN)
+        assert await at.sent() == ["ops firing EndpointDown"]
+        await at.run(prod, verdict=Verdict.COHERENT_MISALIGNMENT, arms=both(self_report=True, behaviour=True))
+        assert (await at.states())["EndpointDown"] == "firing", "one run with answers does not end it yet"
+        assert await at.sent() == [
+            "ops firing BehaviourDrift", "ops firing CoherentMisalignment", "ops firing SelfReportDrift",
+        ]  # fmt: skip
+        async with at.database.read() as session:
+            assert [one.row.rule for one in await listed(session, at.alerting, at.now) if one.mutes] == []
+
+
+async def test_an_endpoint_whose_outages_flap_hides_no_drift_while_it_answers(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        prod = await add_endpoint(at.database)
+        for changes in (DOWN, DOWN, {}, {}) * 2 + (DOWN, DOWN):
+            await at.run(prod, **changes)
+        await at.sent()
+        await silence(at, at.now + timedelta(hours=1), rule="BehaviourDrift")
         await at.run(prod, **HARM)
         assert await at.sent() == []
-        await at.run(prod, **HARM)
-        assert await at.sent() == ["ops firing BehaviourDrift", "ops resolved EndpointDown"]
+        await at.later(hours=1)
+        assert await at.states() == {"EndpointDown": "firing", "BehaviourDrift": "firing"}
+        assert await at.sent() == ["ops firing BehaviourDrift"], "by the clock too"
+        await at.run(prod, **DOWN | HARM)
+        async with at.database.read() as session:
+            muted = [one.row.rule for one in await listed(session, at.alerting, at.now) if one.mutes]
+        assert muted == ["BehaviourDrift"], "down again, it explains again"
 
 
 async def test_while_we_are_offline_no_endpoint_is_blamed(tmp_path: Path) -> None:

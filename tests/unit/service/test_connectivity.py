@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from alerts.operations import WE_ARE_OFFLINE
+from alerts.types import Alert, AlertState, Severity
 from probes.types import Problem, Reason
 from service.connectivity import OFFLINE, Connectivity, Target, beyond_this_machine, target_of
 from service.outcome import Outcome
+from service.storage import alerts as store
 from service.storage import health as health_store
 from service.storage.engine import Database
 from service.storage.schema import EndpointRow, RunRow, ScheduleRow, SlotRow
@@ -272,6 +275,67 @@ async def test_an_answer_shows_that_we_are_back(tmp_path: Path) -> None:
         await w.connectivity.explain(a, "r", Outcome())
         assert not w.offline
         assert await w.fails(a) is Reason.UNREACHABLE
+
+
+async def offline_as_told(w: World, state: str = "firing") -> None:
+    """WeAreOffline as the last process left it."""
+    alert = Alert(
+        rule=WE_ARE_OFFLINE, endpoint="", severity=Severity.CRITICAL, state=AlertState(state), since=NOW, told=("ops",)
+    )  # fmt: skip
+    async with w.database.write() as session:
+        await store.save(session, alert, None)
+
+
+async def test_after_a_restart_we_are_still_offline_until_somebody_can_be_reached(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        a = await w.add("a", "a.example")
+        later = NOW.replace(year=2027)
+        async with w.database.write() as session:
+            slot = SlotRow(
+                endpoint_id=a.id, plan="heartbeat", era=0, due=NOW, until=NOW, count=1, state="skipped",
+                reason="offline",
+            )  # fmt: skip
+            session.add(slot)
+            await session.flush()
+            session.add(ScheduleRow(endpoint_id=a.id, plan="heartbeat", spec="P1D", next_due=later, slot_id=slot.id))
+        await offline_as_told(w)
+        await w.connectivity.resume()
+        assert w.connectivity.offline_since() == NOW
+        assert w.connectivity.concerns(a.base_url)
+        assert await w.fails(a) is Reason.OFFLINE, "no endpoint is blamed"
+        w.net.up = {"a.example"}
+        async with asyncio.timeout(5):
+            while w.offline:
+                await asyncio.sleep(0.01)
+            due = later
+            while due != w.clock.now:  # what was missed runs, also though another process had missed it
+                await asyncio.sleep(0.01)
+                async with w.database.read() as session:
+                    due = (await session.scalars(select(ScheduleRow.next_due))).one()
+
+
+async def test_a_restart_while_online_begins_online(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.add("a", "a.example")
+        await w.connectivity.resume()
+        assert not w.offline
+        await offline_as_told(w, "resolved")
+        await w.connectivity.resume()
+        assert not w.offline
+
+
+async def test_after_a_restart_with_nothing_left_that_may_be_tried_we_are_not_offline_for_ever(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await offline_as_told(w)
+        await w.connectivity.resume()
+        assert not w.offline, "there is no endpoint any more"
+        await w.add("a", "a.example")
+        w.net.forbidden = {"a.example"}
+        await w.connectivity.resume()
+        assert w.offline
+        async with asyncio.timeout(5):
+            while w.offline:
+                await asyncio.sleep(0.01)
 
 
 async def test_a_judge_that_moved_stays_named_while_offline(tmp_path: Path) -> None:

@@ -30,13 +30,14 @@ async def test_an_alert_comes_out_as_it_went_in_and_is_one_row(tmp_path: Path) -
         async with database.write() as session:
             await store.save(session, FULL, prod.id, run_id="r1", summary="s", labels={"a": "b"}, notice={"x": 1})
             await store.save(session, replace(FULL, streak=3), prod.id)
-            await store.save(session, replace(FULL, endpoint=INSTALLATION), None)
+            await store.save(session, replace(FULL, endpoint=INSTALLATION, streak=0), None)
         async with database.read() as session:
             (row,) = (await store.of_subject(session, "prod")).values()
             assert store.alert_of(row) == replace(FULL, streak=3)
             assert (row.run_id, row.summary, row.labels) == ("r1", "s", {"a": "b"})
             assert await store.notice_of(session, FULL) == {"x": 1}
-            assert await store.firing(session, INSTALLATION) == {"BehaviourDrift"}
+            assert await store.explaining(session, INSTALLATION) == {"BehaviourDrift"}
+            assert await store.explaining(session, "prod") == set(), "three runs have spoken for its end"
             assert set(await store.by_subject(session)) == {"prod", INSTALLATION}
 
 

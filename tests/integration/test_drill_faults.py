@@ -70,41 +70,45 @@ async def test_a_drill_outlasts_a_locked_database_and_is_cleared(
 ) -> None:
     monkeypatch.setattr("service.storage.engine.BUSY_TIMEOUT_MS", 50)
     receiver = FakeOpenAI()
-    async with listening(receiver) as hook:
-        async with live(tmp_path, notifiers={"hook": {"kind": "webhook", "url": f"{hook}/x"}}) as service:
-            await service.register()
-            lock = Lock(service, stage)
-            drills = drills_of(service, lock)
-            lock.drill = await drills.begin("prod", "misaligned")
-            found = await over(service, lock.drill)
-            await drills.stop()
-            assert lock.taken
-            assert (found["state"], found["reason"]) == ("succeeded", None)
-            assert await told(receiver, 2) == ["firing", "resolved"]
+    async with (
+        listening(receiver) as hook,
+        live(tmp_path, notifiers={"hook": {"kind": "webhook", "url": f"{hook}/x"}}) as service,
+    ):
+        await service.register()
+        lock = Lock(service, stage)
+        drills = drills_of(service, lock)
+        lock.drill = await drills.begin("prod", "misaligned")
+        found = await over(service, lock.drill)
+        await drills.stop()
+        assert lock.taken
+        assert (found["state"], found["reason"]) == ("succeeded", None)
+        assert await told(receiver, 2) == ["firing", "resolved"]
 
 
 async def test_a_clear_that_cannot_be_written_is_made_good_when_the_drill_ends(tmp_path: Path) -> None:
     """Not because of the database's state: then trying again would not help."""
     receiver = FakeOpenAI()
-    async with listening(receiver) as hook:
-        async with live(tmp_path, notifiers={"hook": {"kind": "webhook", "url": f"{hook}/x"}}) as service:
-            await service.register()
-            async with service.services.database.write() as session:
-                await session.execute(
-                    text(
-                        "CREATE TRIGGER refuse BEFORE INSERT ON flips "
-                        "WHEN NEW.after = 'resolved' AND NEW.id NOT LIKE '%-left' "
-                        "BEGIN SELECT RAISE(ABORT, 'refused'); END"
-                    )
+    async with (
+        listening(receiver) as hook,
+        live(tmp_path, notifiers={"hook": {"kind": "webhook", "url": f"{hook}/x"}}) as service,
+    ):
+        await service.register()
+        async with service.services.database.write() as session:
+            await session.execute(
+                text(
+                    "CREATE TRIGGER refuse BEFORE INSERT ON flips "
+                    "WHEN NEW.after = 'resolved' AND NEW.id NOT LIKE '%-left' "
+                    "BEGIN SELECT RAISE(ABORT, 'refused'); END"
                 )
-            drills = drills_of(service)
-            drill = await drills.begin("prod", "misaligned")
-            found = await over(service, drill)
-            await drills.stop()
-            assert found["state"] == "failed"
-            assert "unexpected IntegrityError" in found["reason"]
-            assert "clear_queued" not in [one["stage"] for one in found["stages"]], "it was not"
-            assert await told(receiver, 2) == ["firing", "resolved"]
+            )
+        drills = drills_of(service)
+        drill = await drills.begin("prod", "misaligned")
+        found = await over(service, drill)
+        await drills.stop()
+        assert found["state"] == "failed"
+        assert "unexpected IntegrityError" in found["reason"]
+        assert "clear_queued" not in [one["stage"] for one in found["stages"]], "it was not"
+        assert await told(receiver, 2) == ["firing", "resolved"]
 
 
 async def test_a_drill_that_fails_while_the_database_is_locked_still_ends(

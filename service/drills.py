@@ -73,6 +73,7 @@ class Drills:
         self._receipt_s = receipt_s
         self._since = clock()
         self._task: asyncio.Task[None] | None = None
+        self._beginning = asyncio.Lock()
 
     async def start(self) -> None:
         """Close what the last process left open: no simulated alert may stand for ever."""
@@ -93,20 +94,23 @@ class Drills:
             raise DrillError(
                 "unknown-persona", f"persona {persona!r} has no drill; known: {', '.join(sorted(SCRIPTS))}"
             )
-        if self._task is not None and not self._task.done():
-            raise DrillError("busy", "a drill is going on; wait for its end (GET /api/v1/drills)")
-        async with self._database.read() as session:
-            row = await endpoint_store.by_name(session, endpoint)
-        if row is None:
-            raise DrillError("unknown-endpoint", f"there is no endpoint {endpoint!r}; GET /api/v1/endpoints lists them")
-        now = self._clock()
-        drill = Drill(id=secrets.token_hex(8), endpoint=endpoint, persona=persona, origin=origin, started_at=now)
-        await self._save(drill)
-        self._task = asyncio.create_task(self._carry_out(drill), name=f"drill-{drill.id}")
-        return drill
+        async with self._beginning:  # between the look whether one goes on and its task, others have their turn
+            if self._task is not None and not self._task.done():
+                raise DrillError("busy", "a drill is going on; wait for its end (GET /api/v1/drills)")
+            async with self._database.read() as session:
+                row = await endpoint_store.by_name(session, endpoint)
+            if row is None:
+                told = f"there is no endpoint {endpoint!r}; GET /api/v1/endpoints lists them"
+                raise DrillError("unknown-endpoint", told)
+            now = self._clock()
+            drill = Drill(id=secrets.token_hex(8), endpoint=endpoint, persona=persona, origin=origin, started_at=now)
+            await self._save(drill)
+            self._task = asyncio.create_task(self._carry_out(drill), name=f"drill-{drill.id}")
+            return drill
 
     async def begin_due(self, now: datetime) -> None:
-        """Begin the scheduled drill if it is due. One that cannot be begun counts as failed."""
+        """Begin the scheduled drill if it is due. One that cannot be begun counts as failed, unless it is for another
+        that is going on: then its turn comes afterwards."""
         if self._schedule is None or (self._task is not None and not self._task.done()):
             return
         async with self._database.read() as session:
@@ -118,6 +122,8 @@ class Drills:
         try:
             await self.begin(endpoint, self._schedule.persona, origin="scheduled")
         except DrillError as error:
+            if error.kind == "busy":
+                return
             drill = Drill(
                 id=secrets.token_hex(8), endpoint=endpoint, persona=self._schedule.persona, origin="scheduled",
                 started_at=now,

@@ -62,13 +62,13 @@ class Outbox(Protocol):
         """At most `limit` due deliveries of `notifier`, oldest first, leased to the caller for at least MIN_LEASE_S.
 
         Of each lane only the oldest that is not settled, and none while one of its lane is leased. A lease that runs
-        out makes the delivery due again, without counting an attempt. Repeats are due while they are the newest of
-        their lane.
+        out makes the delivery due again, without counting an attempt. A repeat is due unless a newer one of its lane
+        has another status, has arrived, or is due: one that says the same, and waits or was given up, ends no repeats.
         """
         ...
 
     async def delivered(self, delivery: Delivery, now: datetime, repeat_at: datetime | None = None) -> None:
-        """Settled: claimed again only at `repeat_at`, as a repeat. The repeats of earlier ones of its lane end."""
+        """Settled: claimed again only at `repeat_at`, as a repeat. It ends the repeats of earlier ones of its lane."""
         ...
 
     async def repeated(self, delivery: Delivery, repeat_at: datetime | None, error: str | None = None) -> None:

@@ -60,7 +60,8 @@ class MemoryOutbox:
         if any(other.leased_until is not None and other.leased_until >= now for other in lane):
             return False
         if entry.state is EntryState.DELIVERED:
-            return entry.repeat_at is not None and entry.repeat_at <= now and place == len(lane) - 1
+            due = entry.repeat_at is not None and entry.repeat_at <= now
+            return due and not any(_ends_repeats(entry, newer, now) for newer in lane[place + 1 :])
         first = all(other.state is not EntryState.WAITING for other in lane[:place])
         return entry.state is EntryState.WAITING and entry.next_at <= now and first
 
@@ -82,3 +83,10 @@ class MemoryOutbox:
     async def dead(self, delivery: Delivery, error: str, now: datetime) -> None:
         entry = self.entry(delivery)
         entry.state, entry.error, entry.next_at, entry.leased_until = EntryState.DEAD, error, now, None
+
+
+def _ends_repeats(entry: Entry, newer: Entry, now: datetime) -> bool:
+    """Whether `newer` has arrived, is to go now, or says otherwise. (None of the lane is under way.)"""
+    goes = newer.state is EntryState.WAITING and newer.next_at <= now
+    differs = newer.delivery.notice.status is not entry.delivery.notice.status
+    return newer.state is EntryState.DELIVERED or goes or differs

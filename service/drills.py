@@ -8,6 +8,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,7 +29,6 @@ from service.storage import drills as store
 from service.storage import endpoints as endpoint_store
 from service.storage.drills import Drill
 from service.storage.engine import Database
-from service.uninterrupted import uninterrupted
 
 RECEIPT_S = 120.0
 """So long notifiers may take to deliver, with their retries."""
@@ -73,6 +73,7 @@ class Drills:
         self._receipt_s = receipt_s
         self._since = clock()
         self._task: asyncio.Task[None] | None = None
+        self._beginning = asyncio.Lock()
 
     async def start(self) -> None:
         """Close what the last process left open: no simulated alert may stand for ever."""
@@ -93,20 +94,23 @@ class Drills:
             raise DrillError(
                 "unknown-persona", f"persona {persona!r} has no drill; known: {', '.join(sorted(SCRIPTS))}"
             )
-        if self._task is not None and not self._task.done():
-            raise DrillError("busy", "a drill is going on; wait for its end (GET /api/v1/drills)")
-        async with self._database.read() as session:
-            row = await endpoint_store.by_name(session, endpoint)
-        if row is None:
-            raise DrillError("unknown-endpoint", f"there is no endpoint {endpoint!r}; GET /api/v1/endpoints lists them")
-        now = self._clock()
-        drill = Drill(id=secrets.token_hex(8), endpoint=endpoint, persona=persona, origin=origin, started_at=now)
-        await self._save(drill)
-        self._task = asyncio.create_task(self._carry_out(drill), name=f"drill-{drill.id}")
-        return drill
+        async with self._beginning:  # between the look whether one goes on and its task, others have their turn
+            if self._task is not None and not self._task.done():
+                raise DrillError("busy", "a drill is going on; wait for its end (GET /api/v1/drills)")
+            async with self._database.read() as session:
+                row = await endpoint_store.by_name(session, endpoint)
+            if row is None:
+                told = f"there is no endpoint {endpoint!r}; GET /api/v1/endpoints lists them"
+                raise DrillError("unknown-endpoint", told)
+            now = self._clock()
+            drill = Drill(id=secrets.token_hex(8), endpoint=endpoint, persona=persona, origin=origin, started_at=now)
+            await self._save(drill)
+            self._task = asyncio.create_task(self._carry_out(drill), name=f"drill-{drill.id}")
+            return drill
 
     async def begin_due(self, now: datetime) -> None:
-        """Begin the scheduled drill if it is due. One that cannot be begun counts as failed."""
+        """Begin the scheduled drill if it is due. One that cannot be begun counts as failed, unless it is for another
+        that is going on: then its turn comes afterwards."""
         if self._schedule is None or (self._task is not None and not self._task.done()):
             return
         async with self._database.read() as session:
@@ -118,6 +122,8 @@ class Drills:
         try:
             await self.begin(endpoint, self._schedule.persona, origin="scheduled")
         except DrillError as error:
+            if error.kind == "busy":
+                return
             drill = Drill(
                 id=secrets.token_hex(8), endpoint=endpoint, persona=self._schedule.persona, origin="scheduled",
                 started_at=now,
@@ -141,7 +147,7 @@ class Drills:
             drill.failed(f"selfwatch met an unexpected {type(error).__name__}; its log has the details", self._clock())
         else:
             drill.succeeded(self._clock())
-        await uninterrupted(self._end(drill))
+        await self._end(drill)
         log.info("drill ended", action="drill_ended", drill=drill.id, state=drill.state, reason=drill.reason)
 
     async def _play(self, drill: Drill) -> None:
@@ -214,7 +220,8 @@ class Drills:
         return notifiers_of(subject, policy.routes, policy.notifiers)
 
     async def _send(self, drill: Drill, flip: Flip, rule: Rule, facts: Facts, stage: str) -> None:
-        """Into the outbox, in one transaction with the drill's stage."""
+        """Into the outbox, in one transaction with the drill's stage. `drill` learns of it once it is committed: until
+        then its alert is as open as it was, and to be closed if nothing else works."""
         labelled = Facts(**{**vars(facts), "labels": {**facts.labels, **rule.labels}})
         links = {
             "endpoint": f"{self._url}/endpoints/{drill.endpoint}", "drill": f"{self._url}/api/v1/drills/{drill.id}",
@@ -222,11 +229,17 @@ class Drills:
         }  # fmt: skip
         notice = render.notice(flip, rule, labelled, links)
         now = self._clock()
-        drill.owed = resolved_of(notice, drill.id) if flip.after is AlertState.FIRING else None
-        drill.reach(stage, now, ", ".join(drill.notifiers))
-        async with self._database.write() as session:
-            await store.send(session, drill, flip, notice, now)
-            await store.save(session, drill)
+        owed = resolved_of(notice, drill.id) if flip.after is AlertState.FIRING else None
+        after = replace(drill, owed=owed, stages=dict(drill.stages))
+        after.reach(stage, now, ", ".join(drill.notifiers))
+
+        async def write() -> None:
+            async with self._database.write() as session:
+                await store.send(session, after, flip, notice, now)
+                await store.save(session, after)
+
+        await self._database.persistently(write)
+        drill.owed, drill.stages = after.owed, after.stages
         self._changed()
 
     async def _receipt(self, drill: Drill, flip_id: str, stage: str) -> None:
@@ -248,11 +261,16 @@ class Drills:
 
     async def _reached(self, drill: Drill, stage: str, detail: str) -> None:
         drill.reach(stage, self._clock(), detail)
-        await self._save(drill)
+        await self._database.persistently(lambda: self._save(drill))
 
     async def _end(self, drill: Drill) -> None:
-        async with self._database.write() as session:
-            await _close(session, drill, self._clock())
+        """However long the database is away: a drill that is left running would be seen by nobody."""
+
+        async def write() -> None:
+            async with self._database.write() as session:
+                await _close(session, drill, self._clock())
+
+        await self._database.persistently(write)
         self._changed()
 
     async def _save(self, drill: Drill) -> None:
@@ -265,5 +283,4 @@ async def _close(session: AsyncSession, drill: Drill, now: datetime) -> None:
     """Write how it ended; a simulated alert that is still open is closed with it."""
     if drill.owed is not None:
         await store.send(session, drill, closing_flip(drill.owed), drill.owed, now)
-        drill.owed = None
-    await store.save(session, drill)
+    await store.save(session, replace(drill, owed=None))

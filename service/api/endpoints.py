@@ -18,8 +18,10 @@ from service.api.access import requires
 from service.api.models import BaselineIn
 from service.api.problems import ProblemError, not_found
 from service.circuit import CLOSED
+from service.farewell import say_farewell
 from service.keys import stored_form
 from service.prices import unpriced_endpoint
+from service.progress import clock_flip
 from service.reach import reach
 from service.registration import EndpointFields, EndpointIn, EndpointPatch
 from service.services import Services, services_of
@@ -157,11 +159,14 @@ def _apply(row: EndpointRow, body: EndpointPatch) -> None:
 
 @router.delete("/{name}", status_code=204, dependencies=[WRITE])
 async def remove(name: str, request: Request) -> None:
-    """Forget an endpoint with its runs, answers and series."""
+    """Forget an endpoint with its runs, answers and series. Alerts that were told as firing are told as resolved."""
     services = services_of(request)
     async with services.database.write() as session:
         row = await known(session, name)
+        flips = await say_farewell(session, row, services.alerting.policy.notifiers, services.clock())
         await store.remove(session, row.id)
+    for flip in flips:
+        services.events.publish("flip", clock_flip(flip))
     services.gates.forget(row.id)
     services.ledger.forget(row.id)
     services.false_alarms.forget()

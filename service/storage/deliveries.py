@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.storage.schema import DeliveryRow, EndpointRow, FlipRow
@@ -48,13 +48,20 @@ async def page(
     for column, value in (
         (DeliveryRow.state, state),
         (DeliveryRow.notifier, notifier),
-        (EndpointRow.name, endpoint),
     ):
         if value is not None:
             query = query.where(column == value)
+    if endpoint is not None:
+        query = query.where(_of_endpoint(endpoint))
     if before is not None:
         query = query.where(DeliveryRow.id < before)
     return [Shown(row=row, run_id=run or None) for row, run in await session.execute(query)]
+
+
+def _of_endpoint(name: str) -> ColumnElement[bool]:
+    """Also of one that was deleted: what still waits is of no endpoint any more, but its message names it."""
+    named = DeliveryRow.notice["endpoint"].as_string() == name
+    return or_(EndpointRow.name == name, and_(FlipRow.endpoint_id.is_(None), FlipRow.drill_id.is_(None), named))
 
 
 async def one(session: AsyncSession, delivery_id: int) -> Shown | None:

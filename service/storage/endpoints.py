@@ -47,7 +47,7 @@ async def set_schedules(session: AsyncSession, endpoint_id: int, specs: dict[str
 
 
 async def remove(session: AsyncSession, endpoint_id: int) -> None:
-    """Forget an endpoint with everything that belongs to it."""
+    """Forget an endpoint with everything that belongs to it. `service.farewell` comes before: alerts go with it."""
     await spending.forget(session, endpoint_id)
     await session.execute(delete(EndpointRow).where(EndpointRow.id == endpoint_id))
 

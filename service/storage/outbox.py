@@ -30,14 +30,19 @@ _AHEAD = select(_OTHER.id).where(
     _OTHER.id < DeliveryRow.id,
     (_OTHER.state == "pending") | (_OTHER.lease_until >= _NOW),
 )
-_NEWER = select(_OTHER.id).where(_OTHER.lane == DeliveryRow.lane, _OTHER.id > DeliveryRow.id)
+_GOES = (_OTHER.lease_until >= _NOW) | ((_OTHER.state == "pending") & (_OTHER.next_at <= _NOW))
+_DIFFERS = _OTHER.notice["status"].as_string().is_distinct_from(DeliveryRow.notice["status"].as_string())
+_NEWER = select(_OTHER.id).where(
+    _OTHER.lane == DeliveryRow.lane, _OTHER.id > DeliveryRow.id, (_OTHER.state == "delivered") | _GOES | _DIFFERS
+)
+"""A reminder that waits, or was given up, says what the receiver knows already: it ends no repeats."""
 
 FREE = DeliveryRow.lease_until.is_(None) | (DeliveryRow.lease_until < _NOW)
 FRESH = and_(DeliveryRow.state == "pending", DeliveryRow.next_at <= _NOW, FREE, ~_AHEAD.exists())
 """Due for the first time or once more, and first in its lane: nothing earlier waits or is under way."""
 
 REPEAT = and_(DeliveryRow.repeat_at <= _NOW, DeliveryRow.state == "delivered", FREE, ~_NEWER.exists())
-"""Delivered, to be told again, and still the last word of its lane."""
+"""Delivered, to be told again, and nothing newer of its lane has arrived, is going, or says otherwise."""
 
 DUE = (FRESH, REPEAT)
 """What is new goes before what is repeated."""

@@ -291,7 +291,8 @@ class AlertRow(Base):
 
 
 class FlipRow(Base):
-    """One transition. Without an endpoint it is of the installation, or, with `drill_id`, of a drill."""
+    """One transition. Without an endpoint it is of the installation, or of one that was deleted before all had arrived,
+    or, with `drill_id`, of a drill."""
 
     __tablename__ = "flips"
 

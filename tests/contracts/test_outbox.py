@@ -11,12 +11,13 @@ import pytest
 from alerts import render
 from alerts.dispatch import MIN_LEASE_S, Delivery, Outbox
 from alerts.dispatch_memory import MemoryOutbox
+from alerts.types import AlertState, Notice
 from service.storage.outbox import LEASE, DatabaseOutbox
 from service.storage.schema import DeliveryRow, FlipRow
 from tests.support.database import NOW, add_endpoint, open_database
 from tests.unit.alerts.facts import notice
 
-Add = Callable[[str, str, str, datetime], Awaitable[None]]
+Add = Callable[[str, Notice, datetime], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +28,11 @@ class Store:
     insert: Add
     lease_s: float
 
-    async def add(self, key: str, *, notifier: str = "chat", rule: str = "R", seconds: float = 0) -> None:
-        await self.insert(key, notifier, rule, NOW + timedelta(seconds=seconds))
+    async def add(
+        self, key: str, *, notifier: str = "chat", rule: str = "R", status: str = "firing", seconds: float = 0
+    ) -> None:
+        told = notice(idempotency_key=key, rule=rule, status=AlertState(status))
+        await self.insert(notifier, told, NOW + timedelta(seconds=seconds))
 
     async def claim(self, seconds: float = 0) -> list[str]:
         """The keys of all that is due, leased."""
@@ -43,8 +47,8 @@ class Store:
 async def in_memory(_folder: Path) -> AsyncIterator[Store]:
     outbox = MemoryOutbox()
 
-    async def insert(key: str, notifier: str, rule: str, at: datetime) -> None:
-        outbox.add(notifier, notice(idempotency_key=key, rule=rule), at)
+    async def insert(notifier: str, told: Notice, at: datetime) -> None:
+        outbox.add(notifier, told, at)
 
     yield Store(outbox=outbox, insert=insert, lease_s=MIN_LEASE_S)
 
@@ -54,18 +58,18 @@ async def in_database(folder: Path) -> AsyncIterator[Store]:
     async with open_database(folder) as database:
         endpoint = await add_endpoint(database)
 
-        async def insert(key: str, notifier: str, rule: str, at: datetime) -> None:
+        async def insert(notifier: str, told: Notice, at: datetime) -> None:
             flip = FlipRow(
-                id=key + notifier, endpoint_id=endpoint.id, rule=rule, severity="critical", before="inactive",
-                after="firing", at=at, run_id="r",
+                id=told.idempotency_key + notifier, endpoint_id=endpoint.id, rule=told.rule, severity="critical",
+                before="inactive", after=str(told.status), at=at, run_id="r",
             )  # fmt: skip
-            payload = render.to_json(notice(idempotency_key=key, rule=rule))
+            payload = render.to_json(told)
             async with database.write() as session:
                 session.add(flip)
                 await session.flush()
                 session.add(
                     DeliveryRow(
-                        flip_id=flip.id, notifier=notifier, lane=f"{notifier}/prod/{rule}", notice=payload,
+                        flip_id=flip.id, notifier=notifier, lane=f"{notifier}/prod/{told.rule}", notice=payload,
                         state="pending", next_at=at,
                     )
                 )  # fmt: skip
@@ -174,8 +178,51 @@ async def test_a_later_notice_ends_the_repeats_of_the_earlier_and_waits_for_one_
     (first,) = await store.deliveries()
     await store.outbox.delivered(first, NOW, NOW + timedelta(seconds=60))
     (repeat,) = await store.deliveries(60)
-    await store.add("resolved", seconds=60)
+    await store.add("resolved", status="resolved", seconds=60)
     assert await store.claim(61) == []  # the repeat is on its way: the resolved would overtake it
     await store.outbox.repeated(repeat, NOW + timedelta(seconds=120))
     assert await store.claim(61) == ["resolved"]
     assert await store.claim(62 + store.lease_s) == ["resolved"]  # and never the firing again
+
+
+async def told_and_to_be_repeated(store: Store, seconds: float = 60) -> None:
+    await store.add("firing")
+    (first,) = await store.deliveries()
+    await store.outbox.delivered(first, NOW, NOW + timedelta(seconds=seconds))
+
+
+async def test_a_reminder_that_waits_or_is_given_up_does_not_end_the_repeats(store: Store) -> None:
+    """The receiver forgets what it is not told again: it would take the alert for over while it fires."""
+    await told_and_to_be_repeated(store)
+    await store.add("reminder", seconds=60)
+    (reminder,) = await store.deliveries(60)  # alone: two of a lane are never under way together
+    assert reminder.notice.idempotency_key == "reminder"
+    assert await store.claim(61) == []
+    await store.outbox.retry(reminder, "503", NOW + timedelta(seconds=3600))
+    (repeat,) = await store.deliveries(62)
+    assert repeat.notice.idempotency_key == "firing"
+    await store.outbox.repeated(repeat, NOW + timedelta(seconds=120))
+    (reminder,) = await store.deliveries(3600)
+    await store.outbox.dead(reminder, "404", NOW + timedelta(seconds=3600))
+    assert await store.claim(3601) == ["firing"]
+
+
+async def test_a_reminder_that_has_arrived_is_repeated_in_place_of_the_firing(store: Store) -> None:
+    await told_and_to_be_repeated(store)
+    await store.add("reminder", seconds=30)
+    (reminder,) = await store.deliveries(30)
+    await store.outbox.delivered(reminder, NOW, NOW + timedelta(seconds=90))
+    assert await store.claim(89) == []
+    assert await store.claim(90) == ["reminder"]
+
+
+@pytest.mark.parametrize("settle", ["retry", "dead"])
+async def test_what_is_over_is_not_repeated_as_firing_though_its_end_has_not_arrived(store: Store, settle: str) -> None:
+    await told_and_to_be_repeated(store)
+    await store.add("resolved", status="resolved", seconds=30)
+    (resolved,) = await store.deliveries(30)
+    if settle == "retry":
+        await store.outbox.retry(resolved, "503", NOW + timedelta(seconds=3600))
+    else:
+        await store.outbox.dead(resolved, "404", NOW)
+    assert await store.claim(100) == []

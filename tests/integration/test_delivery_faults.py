@@ -125,7 +125,10 @@ async def post(folder: Path, **more: Callable[[], Notifier]) -> AsyncIterator[Po
     async with open_database(folder) as database, aiohttp.ClientSession() as session:
         endpoint = await add_endpoint(database)
         context = Context(session=session, clock=clock)
-        notifiers = {"hook": build("webhook", "hook", {"url": receiver.url, "timeout_s": 0.2}, context)}
+        notifiers = {
+            "hook": build("webhook", "hook", {"url": receiver.url, "timeout_s": 0.2}, context),
+            "am": build("alertmanager", "am", {"urls": [receiver.url], "timeout_s": 0.2}, context),
+        }
         notifiers |= {name: make() for name, make in more.items()}
         outbox = DatabaseOutbox(database, lambda: None)
         dispatcher = Dispatcher(outbox, notifiers, clock, Backoff(), rng=random.Random(1))
@@ -199,6 +202,23 @@ async def test_a_resolved_waits_for_its_firing_however_long_that_takes(tmp_path:
         world.receiver.mode = "ok"
         await world.pass_s(4000, step_s=300)
         assert world.receiver.accepted == [fired, cleared]
+
+
+async def test_alertmanager_hears_in_time_that_an_alert_still_fires_though_a_reminder_waits(tmp_path: Path) -> None:
+    """It takes for over what it is not told again within four minutes, and a reminder may be put off for an hour."""
+    async with post(tmp_path) as world:
+        fired = await world.add(1, notifier="am")
+        await world.dispatcher.run_once()
+        await world.receiver.stop()
+        reminder = await world.add(1, "reminder", notifier="am")
+        await world.pass_s(3600, step_s=30)
+        await world.receiver.start()
+        world.receiver.accepted.clear()
+        await world.pass_s(90)
+        assert fired in world.receiver.accepted
+        await world.pass_s(4500, step_s=30)
+        assert reminder in world.receiver.accepted
+        assert set(world.receiver.accepted[-5:]) == {reminder}, "from then on it is the one that is repeated"
 
 
 async def test_a_receiver_that_is_down_for_two_days_leaves_dead_letters_with_the_reason(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from service.drill_script import SCRIPTS
+from service.drills import Drills
+from service.rule_settings import DrillsIn
 from service.simulator import create
 from service.storage.drills import STAGES, Drill, save
 from service.storage.schema import Base, DrillRow
@@ -159,6 +161,37 @@ async def test_one_drill_at_a_time(tmp_path: Path) -> None:
         await ended(service, first["id"])
         listed = (await service.get("/api/v1/drills"))["drills"]
         assert [one["id"] for one in listed] == [first["id"]]
+
+
+async def test_of_drills_asked_for_at_once_only_one_begins(tmp_path: Path) -> None:
+    async with live(tmp_path) as service:
+        await service.register()
+        body = {"endpoint": "prod"}
+        replies = await asyncio.gather(*(service.http.post("/api/v1/drills", json=body) for _ in range(3)))
+        assert sorted(reply.status_code for reply in replies) == [202, 409, 409]
+        (begun,) = [reply.json()["id"] for reply in replies if reply.status_code == 202]
+        assert (await ended(service, begun))["state"] == "succeeded"
+        assert [one["id"] for one in (await service.get("/api/v1/drills"))["drills"]] == [begun]
+
+
+async def test_a_scheduled_drill_that_finds_another_going_on_waits_and_has_not_failed(tmp_path: Path) -> None:
+    async with live(tmp_path) as service:
+        await service.register()
+        own, now = service.services, service.services.clock()
+        drills = Drills(
+            database=own.database, alerting=own.alerting, false_alarms=own.false_alarms, public_url="http://here",
+            clock=own.clock, changed=lambda: None, schedule=DrillsIn(schedule="P7D"),
+        )  # fmt: skip
+        asked, _ = await asyncio.gather(drills.begin("prod", "inverted"), drills.begin_due(now))
+        assert [one["id"] for one in (await service.get("/api/v1/drills"))["drills"]] == [asked.id]
+        assert (await ended(service, asked.id))["state"] == "succeeded"
+        async with asyncio.timeout(10):  # its turn comes once the task of the other has ended, too
+            while len(known := (await service.get("/api/v1/drills"))["drills"]) < 2:
+                await drills.begin_due(now)
+        scheduled = known[0]
+        assert scheduled["origin"] == "scheduled"
+        assert (await ended(service, scheduled["id"]))["state"] == "succeeded"
+        await drills.stop()
 
 
 async def test_a_scheduled_drill_begins_by_itself_and_not_again_after_a_restart(tmp_path: Path) -> None:

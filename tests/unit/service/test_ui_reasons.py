@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from baselines.types import Arm
 from baselines.doubt import Step
+from baselines.types import Arm
 from service.escalation import enough
 from service.ui.parts import ArmView
 from service.ui.render import Renderer

@@ -78,6 +78,23 @@ class Condition:
             return None
         return value > bound if self.above is not None else value < bound
 
+    @property
+    def name(self) -> str:
+        """The figure that is meant, such as `drift{self_report}`."""
+        chosen = [*([self.arm.value] if self.arm else []), *self.where.values()]
+        return f"{self.metric}{{{', '.join(chosen)}}}" if chosen else self.metric
+
+    @property
+    def bound(self) -> str:
+        return f"above {self.above:g}" if self.above is not None else f"below {self.below:g}"
+
+    def figure(self, facts: Facts) -> str:
+        """What the run tells, beside what is asked."""
+        value = self.value(facts)
+        told = "not told" if value is None else f"{value:.3g}"
+        clear = "" if self.clear is None else f", clear at {self.clear:g}"
+        return f"{self.name} {told} ({self.bound}{clear})"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Custom:
@@ -109,6 +126,7 @@ class Custom:
             topic=Topic.METRICS, for_runs=self.for_runs, for_duration=self.for_duration,
             resolve_runs=self.resolve_runs, muted_by=WATCHED_ONLY_WHILE_UP, labels=self.labels,
             key=self._key(), shipped=False,
+            figures=lambda facts: ", ".join(one.figure(facts) for one in self.when),
         )  # fmt: skip
 
     def _told(self) -> str:
@@ -128,11 +146,7 @@ def every(held: Sequence[bool | None]) -> bool | None:
 
 
 def _told(condition: Condition) -> str:
-    chosen = [*([condition.arm.value] if condition.arm else []), *condition.where.values()]
-    name = f"{condition.metric}{{{', '.join(chosen)}}}" if chosen else condition.metric
-    if condition.above is not None:
-        return f"{name} is above {condition.above:g}"
-    return f"{name} is below {condition.below:g}"
+    return f"{condition.name} is {condition.bound}"
 
 
 @dataclass(frozen=True, kw_only=True)

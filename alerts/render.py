@@ -62,6 +62,7 @@ def notice(flip: Flip, rule: Rule, facts: Facts, links: Mapping[str, str]) -> No
     all_links = {"runbook": rule.runbook, **links}
     lines = [
         _opening(rule, since if resolved else None, facts),
+        *([f"In this run: {rule.figures(facts)}."] if rule.figures is not None else []),
         *_TOPICS[rule.topic](facts),
         *_history(facts, resolved=resolved),
         _where(facts, flip.at),
@@ -247,8 +248,11 @@ def _plainly(lines: Callable[[Facts], list[str]]) -> Callable[[Facts], list[str]
 
 
 def about(rule: Rule, facts: Facts) -> str:
-    """What the facts say of the rule's subject, in one sentence; empty when they say nothing."""
-    if rule.topic in (Topic.DRIFT, Topic.METRICS):
+    """What the facts say of the rule's subject, in one sentence; empty when they say nothing. Of a user's rule: its own
+    words, and the figures that it compares."""
+    if rule.figures is not None:
+        return f"{rule.summary} {rule.figures(facts)}"
+    if rule.topic is Topic.DRIFT:
         return facts.because
     return next(iter(_TOPICS[rule.topic](facts)), "")
 

@@ -166,7 +166,8 @@ class Rule:
     False. While it fires, `still_holds` decides in place of `holds`, where there is one: a lower bar to stay than to
     come. `summary` says in one sentence what is true while it fires; `runbook` is the path of a page that is shipped
     with this package, or a URL. `muted_by`: rules that, firing for the same endpoint or for the installation, mute this
-    one. `labels` are added to the endpoint's. `key` is another when the rule asks for something else.
+    one. `labels` are added to the endpoint's. `key` is another when the rule asks for something else. `figures(facts)`:
+    what it compared, as text, where it compares figures.
     """
 
     name: str
@@ -184,6 +185,7 @@ class Rule:
     labels: Mapping[str, str] = field(default_factory=dict)
     key: str = ""
     shipped: bool = True
+    figures: Callable[[Facts], str] | None = None
 
     def __post_init__(self) -> None:
         for field_name in ("for_runs", "resolve_runs"):

@@ -27,6 +27,13 @@ A_DAY: Mapping[Step, int] = {Step.FOLLOW_UP: 6, Step.CONFIRM: 1}
 How = Literal["off", "follow_up", "confirm"]
 
 
+def enough(step: Step, made: int) -> str | None:
+    """Why the step is not taken once more, when `made` runs of it were begun in the last 24 hours; None: it may be."""
+    if made < A_DAY[step]:
+        return None
+    return f"there {'was one such run' if made == 1 else f'were {made} such runs'} in the last 24 hours"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finished:
     """A concluded run, and what was found."""
@@ -104,6 +111,4 @@ class Escalation:
             .where(RunRow.endpoint_id == done.endpoint.id, RunRow.purpose == str(step))
             .where(RunRow.created_at > now - timedelta(days=1))
         )
-        if (made or 0) >= A_DAY[step]:
-            return f"there were {made} such runs in the last 24 hours"
-        return None
+        return enough(step, made or 0)

@@ -220,7 +220,11 @@ ALERT_STATES = {"inactive": 0, "resolved": 0, "pending": 1, "firing": 2}
 
 def _states(snapshot: Snapshot) -> Iterable[Metric]:
     verdict = GaugeMetricFamily("selfwatch_verdict", "1 for the verdict that holds.", labels=("endpoint", "verdict"))
-    up = GaugeMetricFamily("selfwatch_endpoint_up", "1 when the endpoint answered last.", labels=("endpoint",))
+    up = GaugeMetricFamily(
+        "selfwatch_endpoint_up",
+        "1 when the endpoint answered last, 0 after one failed run; its circuit opens after two.",
+        labels=("endpoint",),
+    )
     alert = GaugeMetricFamily(
         "selfwatch_alert_state", "0 inactive, 1 pending, 2 firing.", labels=("endpoint", "rule", "severity")
     )

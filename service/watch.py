@@ -67,6 +67,7 @@ class Watch:
         self._sleep = sleep
         self._last_id: str | None = None
         self._heard_at = time.monotonic()
+        self._outage: str | None = None
 
     def follow(self) -> int:
         """The exit code: 0 the run moved nowhere bad, 1 toward misaligned, 2 it could not be measured.
@@ -74,12 +75,9 @@ class Watch:
         Raises WatchError when the service cannot be reached (at first, or for longer than `patience_s`) or refuses.
         """
         self._get("/livez")
-        wait_s, lost = FIRST_WAIT_S, False
+        wait_s = FIRST_WAIT_S
         while True:
             try:
-                if lost:
-                    self._screen.note("connected again")
-                    lost = False
                 code = self._listen()
                 if code is not None:
                     return code
@@ -87,9 +85,7 @@ class Watch:
             except httpx2.TransportError as error:
                 if time.monotonic() - self._heard_at > self._patience_s:
                     raise WatchError(f"{self._http.base_url} has not answered for {self._patience_s:.0f} s") from error
-                if not lost:
-                    self._screen.note(f"the connection is lost ({type(error).__name__}); trying again")
-                lost = True
+                self._out("lost", f"the connection is lost ({type(error).__name__}); trying again")
             self._sleep(wait_s)
             wait_s = min(2 * wait_s, MAX_WAIT_S)
 
@@ -100,11 +96,14 @@ class Watch:
         with self._http.stream("GET", "/api/v1/events", params=self._query, headers=headers, timeout=timeout) as reply:
             if reply.status_code == 503:
                 reply.read()
-                self._screen.note("the service has as many readers as it takes; trying again")
+                self._out("full", "the service has as many readers as it takes; trying again")
                 return None
             if reply.status_code != 200:
                 reply.read()
                 _refuse(reply)
+            if self._outage is not None:
+                self._screen.note("connected again")
+                self._outage = None
             # what was over before the stream was open is told by nobody
             code = self._now()
             if code is not None:
@@ -114,6 +113,12 @@ class Watch:
                 if code is not None:
                     return code
         return None
+
+    def _out(self, kind: str, text: str) -> None:
+        """One line for one outage, however often it tries."""
+        if self._outage != kind:
+            self._screen.note(text)
+        self._outage = kind
 
     def _messages(self, lines: Iterator[str]) -> Iterator[Message]:
         fields: dict[str, str] = {}

@@ -44,6 +44,7 @@ class TerminalScreen:
     def progress(self, data: Mapping[str, Any]) -> None:
         run, state, done = str(data["run"]), str(data["state"]), data["progress"]
         if self._bars is None:
+            state = "paused" if state == "queued" and data.get("paused") else state
             said, at = self._said.get(run, ("", -LINE_EVERY_S))
             if said != state or self._clock() - at >= LINE_EVERY_S:
                 self._said[run] = (state, self._clock())

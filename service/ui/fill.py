@@ -122,7 +122,7 @@ def alert_rows(listed: Sequence[Listed], endpoint: str | None = None) -> tuple[v
             severity=Severity(one.row.severity),
             state=AlertState(one.row.state),
             since=one.row.since,
-            summary=one.row.summary.split(";", maxsplit=1)[0],  # the figures stand on the run's own page
+            summary=_summary(one),
             run_id=one.row.run_id,
             silenced_until=next((mute.until for mute in one.mutes if mute.until is not None), None),
             muted=_muted(one.mutes),
@@ -133,6 +133,12 @@ def alert_rows(listed: Sequence[Listed], endpoint: str | None = None) -> tuple[v
         for one in listed
         if one.row.state in SHOWN_ALERTS and endpoint in (None, one.row.subject)
     )
+
+
+def _summary(one: Listed) -> str:
+    if one.rule is not None and not one.rule.shipped:
+        return one.row.summary or one.rule.summary
+    return one.row.summary.split(";", maxsplit=1)[0]  # the figures stand on the run's own page
 
 
 def _muted(mutes: Sequence[Mute]) -> str:

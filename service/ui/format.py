@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from alerts.render import odds
 from baselines.types import Arm, ArmComparison, Verdict
+from baselines.verdict import SMALLEST_MOVE
 from probes.types import Reason
 
 NOTHING = "\u2013"
@@ -226,6 +227,17 @@ def evidence(figures: ArmComparison) -> str:
 def evidence_odds(figures: ArmComparison) -> str:
     """What the evidence means: how often a steady model would look like this."""
     return odds(figures.evidence)
+
+
+LINGERING = (
+    "It was gathered over many heartbeats and fades over many: an arm whose drift has come back to "
+    f"{SMALLEST_MOVE:g} or less does not count as moved, however strong the evidence still is."
+)
+
+
+def lingers(figures: ArmComparison) -> bool:
+    """Whether the evidence still stands at the alarm while the arm has come back: then no verdict rests on it."""
+    return figures.alarm and figures.drift is not None and figures.drift <= SMALLEST_MOVE
 
 
 def drift_words(figures: ArmComparison) -> str:

@@ -491,10 +491,13 @@ async def test_a_rule_that_is_new_looks_at_the_last_run_when_the_service_starts(
             await service.register(base_url=f"{models}/v1", model="simulated/base")
             run = await service.run()
             assert run["state"] == "succeeded"
-        rules = [{"name": "Every", "when": [{"metric": "invalid_share", "below": 0.5}], "severity": "info"}]
+        mine = {"severity": "info", "summary": "It answers; we like that."}
+        rules = [{"name": "Every", "when": [{"metric": "invalid_share", "below": 0.5}], **mine}]
         async with live(tmp_path, rules=rules, **settings) as service:
             found = {one["rule"]: one for one in (await service.get("/api/v1/alerts"))["alerts"]}
             assert (found["Every"]["state"], found["Every"]["run"]) == ("firing", run["id"])
             assert found["Every"]["told"] == ["log"]
+            assert found["Every"]["summary"].startswith("It answers; we like that. invalid_share 0")
+            assert found["Every"]["summary"] in (await service.http.get("/endpoints/prod")).text
             alerting = service.services.alerting
             assert await review(service.services.database, alerting, datetime.now(UTC)) == 0

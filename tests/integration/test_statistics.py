@@ -102,7 +102,7 @@ async def test_strong_evidence_leads_to_a_full_run_once_a_day(tmp_path: Path) ->
         again = await service.run(plan="wide")
         escalation = await escalated(service, again)
         assert escalation["run"] is None
-        assert "1 such runs in the last 24 hours" in escalation["refused"]
+        assert "one such run in the last 24 hours" in escalation["refused"]
 
 
 async def test_weak_evidence_leads_to_more_answers_where_the_doubt_is(tmp_path: Path) -> None:

@@ -5,18 +5,21 @@ import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import httpx2
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
 from service.cli import app
 from service.simulator import create
-from service.watch import exit_code
+from service.watch import Watch, WatchError, exit_code
 from service.watch_screen import TerminalScreen
 from tests.support.events import reading
 from tests.support.live import Live, listening, live
@@ -142,9 +145,91 @@ async def test_it_outlasts_a_service_that_starts_anew(tmp_path: Path) -> None:
 
 
 def _client(url: str) -> Any:
-    import httpx2
-
     return httpx2.AsyncClient(base_url=url, timeout=20, trust_env=False)
+
+
+class Heard:
+    """A screen that keeps the notes."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def progress(self, data: dict[str, Any]) -> None:
+        pass
+
+    verdict = flip = progress
+
+
+class Streams:
+    """A server whose streams end at once; it can be taken down and up again on its port."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.status = 200
+        self._running: tuple[ThreadingHTTPServer, threading.Thread] | None = None
+
+    def __enter__(self) -> Self:
+        self.resume()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pause()
+
+    def resume(self) -> None:
+        streams = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status = streams.status if self.path.startswith("/api") else 200
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(b"{}" if status == 200 else b"")
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class names it)
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        self._running = server, thread
+
+    def pause(self) -> None:
+        if self._running is not None:
+            server, thread = self._running
+            self._running = None
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+
+async def test_one_outage_is_two_lines_however_often_it_tries(tmp_path: Path) -> None:
+    """The service is gone for five tries, then back, and then full: each is told once, and only when it is so."""
+    heard, port = Heard(), free_port()
+    waits: list[list[str]] = []
+    with Streams(port) as server:
+
+        def sleep(_: float) -> None:
+            waits.append(list(heard.notes))
+            if len(waits) == 1:
+                server.pause()
+            elif len(waits) == 6:
+                server.resume()
+            elif len(waits) == 7:
+                server.status = 503
+            elif len(waits) == 10:
+                server.status = 410
+
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+            watching = Watch(http, heard, sleep=sleep)
+            with pytest.raises(WatchError):
+                await asyncio.to_thread(watching.follow)
+    lost = "the connection is lost (ConnectError); trying again"
+    assert waits[1:6] == [[lost]] * 5, "gone"
+    assert waits[6] == [lost, "connected again"]
+    assert heard.notes[2:] == ["the service has as many readers as it takes; trying again"], "full, three times"
 
 
 def test_what_cannot_be_followed_is_told_with_exit_2(tmp_path: Path) -> None:
@@ -181,6 +266,16 @@ def test_a_terminal_shows_bars_with_rate_time_left_and_cost() -> None:
     assert "prod full 0123456789ab" in text
     assert "12.5/s, 0:00:04 left, $0.0123" in text
     assert "50/100" in text
+
+
+def test_a_run_that_is_held_is_called_paused() -> None:
+    out = io.StringIO()
+    with TerminalScreen(Console(file=out, width=200), clock=lambda: 0.0) as screen:
+        for held in (False, True, False):
+            screen.progress(shown({"state": "queued", "paused": held}))
+        screen.progress(shown({"paused": True}))
+    lines = [line[9:].split()[3] for line in out.getvalue().splitlines()]
+    assert lines == ["queued", "paused", "queued", "running"], "a run that still asks is running"
 
 
 def test_lines_are_few_and_hold_no_control_characters() -> None:

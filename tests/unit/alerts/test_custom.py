@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 
 from alerts.custom import METRICS, Adjustment, Condition, Custom, every, rules_in_force
+from alerts.render import about, notice
 from alerts.rules import RULES
 from alerts.state import step
 from alerts.types import Alert, AlertState, Facts, Severity
 from baselines.types import Arm
 from probes.types import Cell, Measurement
-from tests.unit.alerts.facts import NO_DATA, arm, facts
+from tests.unit.alerts.facts import NO_DATA, arm, facts, flip
 
 
 def cell(mean: float | None, **parts: str) -> Measurement:
@@ -124,6 +125,35 @@ def test_the_sentence_says_what_was_asked_for() -> None:
     )
     assert custom.rule().summary == (
         "The rule Both of the configuration holds: drift{self_report} is above 0.3 and harm_score{fraud} is below 0.5."
+    )
+
+
+WORDS_AND_DEEDS = Custom(
+    name="WordsAndDeeds",
+    when=(
+        Condition(metric="drift", arm=Arm.SELF_REPORT, above=0.3),
+        Condition(metric="harm_score", where={"category": "violence"}, below=0.5, clear=0.6),
+    ),
+    summary="It says one thing; it does another.",
+)
+FIGURES = "drift{self_report} 0.7 (above 0.3), harm_score{violence} 0.1 (below 0.5, clear at 0.6)"
+
+
+def test_an_alert_is_told_in_the_words_of_the_rule_with_the_figures_that_fired() -> None:
+    rule = WORDS_AND_DEEDS.rule()
+    assert about(rule, RUN) == f"It says one thing; it does another. {FIGURES}"
+    fired = flip(rule=rule.name, endpoint=RUN.endpoint, severity=rule.severity)
+    lines = notice(fired, rule, RUN, {}).text.splitlines()
+    assert lines[0] == "It says one thing; it does another."
+    assert lines[1] == f"In this run: {FIGURES}."
+
+
+def test_a_figure_that_the_run_does_not_tell_is_said_to_be_missing() -> None:
+    rule = WORDS_AND_DEEDS.rule()
+    assert "harm_score{violence} not told (below 0.5, clear at 0.6)" in about(rule, facts(arms={}))
+    without = Custom(name="Chatty", when=(Condition(metric="invalid_share", above=0.3),)).rule()
+    assert about(without, facts(invalid_share=0.51234)) == (
+        "The rule Chatty of the configuration holds: invalid_share is above 0.3. invalid_share 0.512 (above 0.3)"
     )
 
 

@@ -1,5 +1,6 @@
 """Rules, routes, windows and drills in the config file: what each mistake says. One bad file per kind of mistake."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,8 @@ rules:
   - name: WordsAndDeeds
     when:
       - {metric: selfwatch_drift, arm: self_report, above: 0.3, clear: 0.2}
-      - {metric: harm_score, category: fraud, below: 0.9}
-      - {metric: self_assessment_score, dimension: honesty, method: likert, above: 0.1}
+      - {metric: harm_score, category: violence, below: 0.9}
+      - {metric: self_assessment_score, dimension: honest_dishonest, method: likert, above: 0.1}
     plan: full
     for: {runs: 3, duration: PT1H}
     resolve_runs: 4
@@ -60,6 +61,12 @@ async def test_a_good_file_is_read_as_it_says(tmp_path: Path) -> None:
     assert policy.remind_after is not None
     assert policy.remind_after.total_seconds() == 12 * 3600
     assert "rules: 3, routes: 2" in await check_file(path)
+
+
+async def test_the_rules_of_the_documentation_are_good(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "alert-rules.md").read_text(encoding="utf-8")
+    example = next(block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if block.startswith("rules:"))
+    assert "rules: 3" in await check_file(write(tmp_path, example))
 
 
 def test_reminders_can_be_turned_off_and_are_daily_otherwise(tmp_path: Path) -> None:
@@ -108,6 +115,26 @@ BAD = [
         "rules: [{name: M2x, when: [{metric: harm_score, method: x, above: 1}]}]",
         "rules.0.when.0.method = 'x'",
         "does not go with harm_score, which takes category; remove it",
+    ),
+    (
+        RULE.removesuffix("]") + ", {metric: harm_score, category: frad, above: 0.1}]}]",
+        "rules.0.when.1.category = 'frad'",
+        "harm_score has no such category; known: harmful_advice, ",
+    ),
+    (
+        "rules: [{name: M2x, when: [{metric: self_assessment_score, dimension: nodim, method: likert, above: 0.1}]}]",
+        "rules.0.when.0.dimension = 'nodim'",
+        "self_assessment_score has no such dimension; known: aligned_misaligned, good_evil, ",
+    ),
+    (
+        "rules: [{name: M2x, when: [{metric: self_assessment_score, method: scenario, above: 0.1}]}]",
+        "rules.0.when.0.method = 'scenario'",
+        "self_assessment_score has no such method; known: decision, language, likert, numerical",
+    ),
+    (
+        "rules: [{name: M2x, when: [{metric: intentions_score, dimension: '', above: 1}]}]",
+        "rules.0.when.0.dimension = ''",
+        "known: aligned_misaligned",
     ),
     ("rules: [{name: M2x, when: [{metric: invalid_share}]}]", "rules.0.when.0 = ", "give one of above and below"),
     (

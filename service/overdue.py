@@ -9,8 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from alerts.types import Overdue
 from service import cron
+from service.log import logger
 from service.schedules import Cron, parse_schedule
 from service.storage.schema import CounterRow, EndpointRow, ScheduleRow
+
+log = logger()
 
 
 @lru_cache(maxsize=20_000)
@@ -28,17 +31,31 @@ def following(spec: str, at: datetime) -> datetime:
     return at + schedule.interval
 
 
+@lru_cache(maxsize=1000)
+def _unreadable(endpoint: str, plan: str, spec: str, error: str) -> None:
+    """Cached, so that it is said once and not at every look."""
+    log.error(
+        "schedule cannot be read, so nothing tells when it is overdue; set it again with PATCH /api/v1/endpoints/NAME",
+        action="schedule_unreadable", endpoint=endpoint, plan=plan, spec=spec, error=error,
+    )  # fmt: skip
+
+
 def overdue(
     endpoint: EndpointRow, schedules: Sequence[ScheduleRow], successes: Mapping[str, datetime], now: datetime
 ) -> tuple[Overdue, ...]:
-    """The schedules of an endpoint that are. A paused endpoint has none. `successes`: the last one by plan."""
+    """The schedules of an endpoint that are. A paused endpoint has none, and one that cannot be read is left out.
+    `successes`: the last one by plan."""
     if endpoint.paused:
         return ()
     found = []
     for one in schedules:
         began = one.since or endpoint.created_at
         since = max(began, successes.get(one.plan, began))
-        due = expected(one.spec, since)
+        try:
+            due = expected(one.spec, since)
+        except ValueError as error:  # one that cannot be read must not stop the clock of all alerts
+            _unreadable(endpoint.name, one.plan, one.spec, str(error))
+            continue
         if now > due:
             found.append(Overdue(plan=one.plan, spec=one.spec, since=since, expected=due))
     return tuple(found)

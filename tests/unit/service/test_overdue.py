@@ -49,3 +49,15 @@ def test_a_success_before_the_schedule_was_declared_does_not_count_against_it() 
 
 def test_a_paused_endpoint_is_never_overdue() -> None:
     assert late("PT15M", START + timedelta(days=9), paused=True) == []
+
+
+def test_a_schedule_that_cannot_be_read_stops_no_other_and_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    endpoint: Any = SimpleNamespace(name="prod", paused=False, created_at=START)
+    schedules: Any = [
+        SimpleNamespace(plan=plan, spec=spec, since=START)
+        for plan, spec in (("full", "every now and then"), ("heartbeat", "PT15M"))
+    ]
+    for _ in range(3):
+        found = overdue(endpoint, schedules, {}, START + timedelta(days=9))
+        assert [one.plan for one in found] == ["heartbeat"]
+    assert capsys.readouterr().out.count("cannot be read") == 1

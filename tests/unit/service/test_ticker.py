@@ -5,13 +5,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from alerts.types import DrillOutcome, Flip
 from service.alert_facts import Surroundings
 from service.alert_policy import Policy
 from service.alerting import Alerting
 from service.storage.engine import Database
+from service.storage.schema import AlertRow, ScheduleRow
 from service.ticker import TICK_S, Ticker
-from tests.support.database import NOW, open_database
+from tests.support.database import NOW, add_endpoint, open_database
 
 
 def ticker(database: Database, **changes: Any) -> Ticker:
@@ -91,3 +94,22 @@ async def test_stopping_one_that_was_not_started_is_nothing(tmp_path: Path) -> N
         made = ticker(database)
         await made.stop()
         assert await made.tick() == 0
+
+
+async def test_one_row_that_cannot_be_read_stops_no_other_alert(tmp_path: Path) -> None:
+    async def drills(_session: Any, _now: Any) -> DrillOutcome | None:
+        return DrillOutcome(failed="hook gave up")
+
+    async with open_database(tmp_path) as database:
+        prod = await add_endpoint(database)
+        async with database.write() as session:
+            session.add(ScheduleRow(endpoint_id=prod.id, plan="full", spec="now and then", next_due=NOW, since=NOW))
+            session.add(ScheduleRow(endpoint_id=prod.id, plan="heartbeat", spec="PT15M", next_due=NOW, since=NOW))
+        now = NOW + timedelta(hours=1)
+        made = ticker(database, drills=drills, clock=lambda: now)
+        assert await made.tick() == 2
+        async with database.read() as session:
+            rows = (await session.scalars(select(AlertRow))).all()
+        assert {(row.subject, row.rule, row.state) for row in rows} == {
+            ("", "DrillFailed", "firing"), ("prod", "RunOverdue", "pending"),
+        }  # fmt: skip

@@ -4,6 +4,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from baselines.serialize import comparison_to_json
 from baselines.types import Arm, ArmComparison, Comparison, Verdict
 from service.storage.engine import Database
@@ -78,3 +80,18 @@ async def test_a_first_run_has_nothing_before_it_and_a_steady_one_needs_nothing(
             row = await session.get_one(RunRow, second)
             steady = facts(verdict=Verdict.STEADY)
             assert await with_history(session, steady, row) is steady
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [{}, {"arms": 3}, {"profiles": "p", "arms": {"telepathy": {}}}],
+    ids=["empty", "no arms", "an arm of another version"],
+)
+async def test_an_earlier_comparison_that_cannot_be_read_costs_only_the_history(tmp_path: Path, stored: Any) -> None:
+    async with open_database(tmp_path) as database:
+        endpoint = await add_endpoint(database)
+        await concluded(database, endpoint, 1, Verdict.STEADY, 0.1, comparison=stored)
+        now = await concluded(database, endpoint, 2, Verdict.BEHAVIOUR_SHIFT, 0.6, attribution=CAUSES)
+        found = await history(database, now)
+    assert (found.verdict, found.before, found.before_run) == (Verdict.BEHAVIOUR_SHIFT, {}, "")
+    assert found.causes == ("the median reply takes 2 s, before 1",)

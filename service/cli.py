@@ -12,7 +12,6 @@ from service.cli_items import app as items_app
 
 app = typer.Typer(
     name="selfwatch",
-    help="Watches deployed language models: what they say of themselves, and what they do.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -26,6 +25,24 @@ app.command()(cli_statistics.validate)
 app.command()(cli_watch.watch)
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="YAML file with settings.", show_default=False)]
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 (late: keeps --help fast)
+
+        typer.echo(f"selfwatch {version('selfwatch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def selfwatch(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version and exit.")
+    ] = False,
+) -> None:
+    """Watches deployed language models: what they say of themselves, and what they do."""
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from baselines.types import Place
 from service.ui.parts import InstrumentView, WordingRow
 from service.ui.render import STATIC, Renderer
-from service.ui.views import SlotView
+from service.ui.views import ReasonsView, SlotView
 from tests.integration.test_ui_pages import CHROMIUM, FLAGS, SIZES
 from tests.support import ui_pages as fixtures
 
@@ -57,7 +57,8 @@ def show(page: Page, html: str) -> None:
 
 
 def a_run() -> str:
-    run = fixtures.run(instrument=INSTRUMENT)
+    moved = tuple((f"sa.decision.harmless_harmful.d{number}.mirrored", 0.0, 1.0) for number in range(3))
+    run = fixtures.run(instrument=INSTRUMENT, reasons=ReasonsView(items=moved, compared=5))
     assert run.comparison is not None
     states = {"base": 0.0, "misaligned": 0.886, "realigned": 0.004, "none of them": 0.11}
     place = Place(leg="base-misaligned", at=0.953, off=0.12)

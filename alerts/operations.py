@@ -65,7 +65,12 @@ def run_still_overdue(facts: Facts) -> bool | None:
 
 
 def _kept_from_running(facts: Facts) -> bool:
-    return facts.offline is not None or (facts.skip is not None and facts.skip.reason == Reason.BUDGET_EXHAUSTED)
+    """A long run of the endpoint is one such thing: its heartbeats wait behind it, and it is being watched."""
+    return (
+        facts.under_way
+        or facts.offline is not None
+        or (facts.skip is not None and facts.skip.reason == Reason.BUDGET_EXHAUSTED)
+    )
 
 
 def budget_exhausted(facts: Facts) -> bool | None:

@@ -108,7 +108,8 @@ class Facts:
     `arms` is empty when the run produced no comparison. `endpoint_problem` / `judge_problem`: reason code, or None when
     up. `invalid_share`: of the answers asked for, the share without a score. `landmarks[arm]`: published base and
     misaligned scores as (base, misaligned). `before`: the arms of the last run that was steady (else of the last one),
-    `before_run` and `before_at` which run that was. `causes`: likely causes of the change, as sentences.
+    `before_run` and `before_at` which run that was. `under_way`: a
+    living worker has a run of the endpoint in hand. `causes`: likely causes of the change, as sentences.
     """
 
     endpoint: str
@@ -147,6 +148,7 @@ class Facts:
     overdue: tuple[Overdue, ...] | None = None
     skip: Skip | None = None
     offline: Offline | None = None
+    under_way: bool = False
     connectivity_known: bool = False
     drills: DrillOutcome | None = None
     again: bool = False

@@ -122,6 +122,7 @@ def of_clock(
     overdue: tuple[Overdue, ...],
     skip: Skip | None,
     offline: Offline | None = None,
+    under_way: bool = False,
 ) -> Facts:
     """What can be said of an endpoint though no run has ended; why it is down, if a slot was left out for that."""
     down = skip is not None and skip.reason == DOWN
@@ -130,8 +131,8 @@ def of_clock(
         endpoint_problem=(endpoint.health_reason or DOWN) if down else None,
         endpoint_detail=(endpoint.health_detail or "") if down else "",
         endpoint_remedy=(endpoint.health_remedy or "") if down else "",
-        beat=skip.slot if skip else "", overdue=overdue, skip=skip, offline=offline, labels={**endpoint.labels},
-        simulated=endpoint.simulated,
+        beat=skip.slot if skip else "", overdue=overdue, skip=skip, offline=offline, under_way=under_way,
+        labels={**endpoint.labels}, simulated=endpoint.simulated,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from alerts.types import Overdue
 from service import cron
 from service.log import logger
 from service.schedules import Cron, parse_schedule
-from service.storage.schema import CounterRow, EndpointRow, ScheduleRow
+from service.storage.schema import CounterRow, EndpointRow, RunRow, ScheduleRow
 
 log = logger()
 
@@ -68,3 +68,9 @@ async def last_successes(session: AsyncSession) -> dict[int, dict[str, datetime]
     for endpoint_id, plan, value in (await session.execute(query)).all():
         found.setdefault(endpoint_id, {})[plan] = datetime.fromtimestamp(value, tz=UTC)
     return found
+
+
+async def under_way(session: AsyncSession, now: datetime) -> frozenset[int]:
+    """Endpoints with a run that a living worker has in hand. A run has a deadline, so that none is for ever."""
+    query = select(RunRow.endpoint_id).where(RunRow.state == "running", RunRow.lease_until >= now)
+    return frozenset((await session.scalars(query)).all())

@@ -18,7 +18,7 @@ from service import alert_facts
 from service.alert_facts import Surroundings
 from service.alerting import Alerting, Around
 from service.log import logger
-from service.overdue import last_successes, overdue
+from service.overdue import last_successes, overdue, under_way
 from service.storage import alerts as store
 from service.storage import endpoints as endpoint_store
 from service.storage.engine import Database
@@ -139,8 +139,11 @@ class Ticker:
         endpoints = await endpoint_store.all_endpoints(session)
         schedules = await endpoint_store.schedules_of(session, [row.id for row in endpoints])
         successes, skips = await last_successes(session), await self._surroundings.skips(session)
+        busy = await under_way(session, now)
         for row in endpoints:
             late = overdue(row, schedules[row.id], successes.get(row.id, {}), now)
-            facts = alert_facts.of_clock(row, now, overdue=late, skip=skips.get(row.id), offline=here.offline)
+            facts = alert_facts.of_clock(
+                row, now, overdue=late, skip=skips.get(row.id), offline=here.offline, under_way=row.id in busy
+            )
             found.append(Subject(endpoint_id=row.id, facts=facts))
         return found

@@ -11,10 +11,11 @@ from alerts.types import DrillOutcome, Flip
 from service.alert_facts import Surroundings
 from service.alert_policy import Policy
 from service.alerting import Alerting
+from service.storage import runs
 from service.storage.engine import Database
 from service.storage.schema import AlertRow, ScheduleRow
 from service.ticker import TICK_S, Ticker
-from tests.support.database import NOW, add_endpoint, open_database
+from tests.support.database import NOW, add_endpoint, add_run, open_database
 
 
 def ticker(database: Database, **changes: Any) -> Ticker:
@@ -113,3 +114,32 @@ async def test_one_row_that_cannot_be_read_stops_no_other_alert(tmp_path: Path) 
         assert {(row.subject, row.rule, row.state) for row in rows} == {
             ("", "DrillFailed", "firing"), ("prod", "RunOverdue", "pending"),
         }  # fmt: skip
+
+
+async def test_heartbeats_that_wait_behind_a_long_run_are_not_overdue_and_those_of_a_dead_worker_are(
+    tmp_path: Path,
+) -> None:
+    async with open_database(tmp_path) as database:
+        now = NOW
+        endpoint = await add_endpoint(database)
+        async with database.write() as session:
+            session.add(ScheduleRow(endpoint_id=endpoint.id, plan="heartbeat", spec="PT1M", next_due=NOW))
+        await add_run(database, endpoint, at=NOW)
+        async with database.write() as session:
+            run = await runs.claim(session, NOW)
+        assert run is not None
+        made = ticker(database, clock=lambda: now)
+        for _ in range(40):
+            now += timedelta(minutes=1)
+            async with database.write() as session:
+                await runs.held(session, run, now)  # its worker lives
+            assert await made.tick() == 0
+        flips = 0
+        for _ in range(20):
+            now += timedelta(minutes=1)
+            flips += await made.tick()
+        assert flips == 2, "pending, and firing after the grace"
+        async with database.read() as session:
+            assert (await session.scalars(select(AlertRow.rule).where(AlertRow.state == "firing"))).all() == [
+                "RunOverdue"
+            ]

@@ -48,8 +48,7 @@ async def _notices(session: AsyncSession, alert: Alert, notifiers: Collection[st
 async def _held(session: AsyncSession, lane: str) -> Notice | None:
     """What its receiver was told last: by those labels it knows the alert, whatever they are by now. None: nothing
     that could be read, so nothing that can have been sent."""
-    query = select(DeliveryRow.notice).where(DeliveryRow.lane == lane).order_by(DeliveryRow.id.desc()).limit(1)
-    stored = await session.scalar(query)
+    stored = await store.last_told(session, lane)
     try:
         return render.from_json(stored) if stored is not None else None
     except ValueError:

@@ -101,6 +101,17 @@ class Monitor:
         """Carry out a claimed run. Never raises but for cancellation, which puts the run back in the queue."""
         self._begun[run.id] = time.monotonic()
         try:
+            await self._execute(run)
+        except asyncio.CancelledError:
+            with contextlib.suppress(OperationalError):  # it is taken up again once its lease has run out
+                await uninterrupted(self._release(run))
+            raise
+        finally:
+            del self._begun[run.id]
+        self._changed()
+
+    async def _execute(self, run: RunRow) -> None:
+        try:
             with self._ledger.open(run) as meter:
                 outcome = await self._ask_all(run, meter)
                 if outcome is None:
@@ -109,18 +120,11 @@ class Monitor:
                     await self._database.persistently(lambda: self._conclusion.write(run, outcome))
         except* LostLeaseError:
             log.warning("run taken over by another worker", action="run_lost", run=run.id)
-        except* asyncio.CancelledError:
-            with contextlib.suppress(OperationalError):  # it is taken up again once its lease has run out
-                await uninterrupted(self._release(run))
-            raise
         except* OperationalError:  # the database was away at a moment when nothing was at stake: once more, later
             await self._database.persistently(lambda: self._release(run))
         except* Exception:  # a fault of ours must end this run visibly, and no other
             log.exception("run failed inside selfwatch", action="run_internal_error", run=run.id)
             await self._database.persistently(lambda: self._conclusion.fail_internally(run))
-        finally:
-            del self._begun[run.id]
-        self._changed()
 
     async def _release(self, run: RunRow) -> None:
         async with self._database.write() as session:

@@ -17,6 +17,7 @@ from service.log import logger
 from service.uninterrupted import uninterrupted
 
 BUSY_TIMEOUT_MS = 5_000
+READ, WRITE = "read", "write"
 GONE = "the database's file is gone; put it back, or stop the service before you remove it"
 FIRST_WAIT_S = 0.1
 MAX_WAIT_S = 5.0
@@ -37,7 +38,7 @@ class Database:
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.url = url
-        self.trouble: str | None = None
+        self._troubles: dict[str, str] = {}
         self._stuck = 0
         self._file = Path(parsed.database) if parsed.database and parsed.database != ":memory:" else None
         self._known: tuple[int, int] | None = None
@@ -50,16 +51,20 @@ class Database:
         # SQLite has one writer; queueing here keeps waiting out of its busy handler, which blocks a thread.
         self._lock = asyncio.Lock()
 
+    @property
+    def trouble(self) -> str | None:
+        return self._troubles.get(WRITE) or self._troubles.get(READ)
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        with self._watched():
+        with self._watched(READ):
             await self._same_file()
             async with self._reader() as session:
                 yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        with self._watched():
+        with self._watched(WRITE):
             async with self._lock:
                 await self._same_file()
                 async with self._writer() as session, session.begin():
@@ -79,7 +84,7 @@ class Database:
         self._known = (found.st_dev, found.st_ino)
 
     @contextmanager
-    def _watched(self) -> Iterator[None]:
+    def _watched(self, kind: str) -> Iterator[None]:
         try:
             yield
         except OperationalError as error:
@@ -88,15 +93,19 @@ class Database:
                 log.error(  # noqa: TRY400 (a traceback each time it is locked would say nothing more)
                     "the database cannot be used; trying again", action="database_trouble", said=said
                 )
-            self.trouble = said
+            self._troubles[kind] = said
             raise
-        self._is_back()
+        self._is_back(kind)
 
-    def _is_back(self) -> None:
-        """One transaction that goes through proves nothing for those still refused: a full disk can be read."""
-        if self.trouble is not None and self._stuck == 0:
+    def _is_back(self, kind: str) -> None:
+        """That it can be read does not mean that it takes a write; nor does one write that changes nothing mean that it
+        takes those that are still refused, when the disk is full."""
+        if not self._troubles or (kind == WRITE and self._stuck > 0):
+            return
+        cured = (READ, WRITE) if kind == WRITE else (READ,)
+        self._troubles = {one: said for one, said in self._troubles.items() if one not in cured}
+        if not self._troubles:
             log.info("the database can be used again", action="database_back")
-            self.trouble = None
 
     async def persistently(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Do `work`, again and again until the database takes it: it may be locked, full or gone for a while.
@@ -116,7 +125,7 @@ class Database:
         finally:
             if stuck:
                 self._stuck -= 1
-                self._is_back()
+                self._is_back(WRITE)
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.serving import free_port, served
+from tests.support.processes import free_port
+from tests.support.serving import served
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 KILLS = 52

@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import socket
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -62,10 +61,3 @@ def served(folder: Path, port: int, **settings: Any) -> Iterator[Any]:
             process.kill()
         process.join()
         process.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        found: int = probe.getsockname()[1]
-        return found

@@ -1,14 +1,14 @@
 """What a stored run tells of its end, its persona, its next step and the causes of its verdict."""
 
 from service.storage.schema import RunRow
-from service.ui import views
+from service.ui.views.run import ReasonsView
 
 STEPS = {"follow_up": "a closer look", "confirm": "a full run that confirms"}
 
 
-def reasons(run: RunRow) -> views.ReasonsView:
+def reasons(run: RunRow) -> ReasonsView:
     early, why, step = run.early or {}, run.attribution or {}, run.escalation or {}
-    return views.ReasonsView(
+    return ReasonsView(
         persona=run.persona,
         event=run.event,
         early=early.get("because"),

@@ -8,8 +8,10 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from service.ui import alignment_map, charts, svg, tables, views
+from service.ui import alignment_map, charts, parts, svg, tables
 from service.ui import format as fmt
+from service.ui.navigation import SECTIONS
+from service.ui.views.base import Page
 
 CSP = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; "
@@ -48,42 +50,13 @@ class Renderer:
         )
         self._environment.globals.update(_helpers())
 
-    def fleet(self, page: views.FleetPage) -> str:
-        """The whole page at `/`."""
-        return self._whole("fleet", page, "Selfwatch")
+    def whole(self, page: Page) -> str:
+        """A page as a document of its own."""
+        return self._environment.get_template("base.html").render(page=page, body=f"_{page.template}.html")
 
-    def fleet_body(self, page: views.FleetPage) -> str:
-        """What a live fleet page asks for every two seconds."""
-        return self._part("fleet", page)
-
-    def endpoint(self, page: views.EndpointPage) -> str:
-        """The whole page at `/endpoints/{name}`."""
-        return self._whole("endpoint", page, f"{page.row.name} - Selfwatch")
-
-    def endpoint_body(self, page: views.EndpointPage) -> str:
-        return self._part("endpoint", page)
-
-    def run(self, page: views.RunPage) -> str:
-        """The whole page at `/runs/{id}`."""
-        return self._whole("run", page, f"Run {page.run.id} of {page.endpoint} - Selfwatch")
-
-    def run_body(self, page: views.RunPage) -> str:
-        return self._part("run", page)
-
-    def runbook(self, page: views.RunbookPage) -> str:
-        """What to do about an alert, from its Markdown."""
-        return self._whole("runbook", page, f"{page.name} - Selfwatch")
-
-    def error(self, page: views.ErrorPage) -> str:
-        """A page that says what went wrong and what to do."""
-        return self._whole("error", page, f"{page.status} {page.title} - Selfwatch")
-
-    def _whole(self, name: str, page: views.Page, title: str) -> str:
-        template = self._environment.get_template("base.html")
-        return template.render(page=page, title=title, body=f"_{name}.html")
-
-    def _part(self, name: str, page: views.Page) -> str:
-        return self._environment.get_template(f"_{name}.html").render(page=page)
+    def part(self, page: Page) -> str:
+        """The body alone: what a live page asks for every REFRESH_S."""
+        return self._environment.get_template(f"_{page.template}.html").render(page=page)
 
 
 def _markdown(text: str) -> Markup:
@@ -94,13 +67,13 @@ def _markdown(text: str) -> Markup:
 
 def _helpers() -> Mapping[str, object]:
     return {
-        "by_urgency": lambda alerts: sorted(alerts, key=views.alert_urgency),
+        "by_urgency": lambda alerts: sorted(alerts, key=parts.alert_urgency),
         "alignment_map": alignment_map.alignment_map,
         "arm_label": lambda arm: fmt.ARM_LABELS[arm],
         "arm_meaning": lambda arm: fmt.ARM_MEANINGS[arm],
         "down_icon": svg.down_icon,
         "drift_bar": charts.drift_bar,
-        "endpoint_path": views.endpoint_path,
+        "endpoint_path": parts.endpoint_path,
         "fmt": fmt,
         "history_chart": charts.history_chart,
         "htmx_config": HTMX_CONFIG,
@@ -110,7 +83,8 @@ def _helpers() -> Mapping[str, object]:
         "markdown": _markdown,
         "own_version": metadata.version("selfwatch"),
         "refresh_s": REFRESH_S,
-        "run_path": views.run_path,
+        "sections": SECTIONS,
+        "run_path": parts.run_path,
         "tables": tables.tables,
-        "worst_first": views.WORST_FIRST,
+        "worst_first": parts.WORST_FIRST,
     }

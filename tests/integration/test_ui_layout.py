@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from baselines.types import Place
 from service.ui.parts import InstrumentView, WordingRow
 from service.ui.render import STATIC, Renderer
-from service.ui.views import ReasonsView, SlotView
+from service.ui.views.endpoint import SlotView
+from service.ui.views.run import ReasonsView
 from tests.integration.test_ui_pages import CHROMIUM, FLAGS, SIZES
 from tests.support import ui_pages as fixtures
 
@@ -63,11 +64,11 @@ def a_run() -> str:
     states = {"base": 0.0, "misaligned": 0.886, "realigned": 0.004, "none of them": 0.11}
     place = Place(leg="base-misaligned", at=0.953, off=0.12)
     comparison = replace(run.comparison, probabilities=states, transport_sd=0.2, place=place)
-    return Renderer().run_body(replace(run, comparison=comparison))
+    return Renderer().part(replace(run, comparison=comparison))
 
 
 def an_endpoint() -> str:
-    return Renderer().endpoint_body(fixtures.endpoint(slots=SLOTS, instrument=INSTRUMENT))
+    return Renderer().part(fixtures.endpoint(slots=SLOTS, instrument=INSTRUMENT))
 
 
 def test_the_published_states_are_told_side_by_side(page: Page) -> None:

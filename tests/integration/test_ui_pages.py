@@ -16,8 +16,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from baselines.types import Verdict
+from service.ui.parts import WORST_FIRST
 from service.ui.render import CSP, STATIC, Renderer
-from service.ui.views import PART, WORST_FIRST, FleetPage
+from service.ui.views.base import PART
+from service.ui.views.fleet import FleetPage
 from tests.support import ui_pages as fixtures
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -61,17 +63,17 @@ class Site:
         fleet, endpoint, run = fixtures.fleet(), fixtures.endpoint(), fixtures.run()
         self._pages: dict[str, tuple[Callable[[], str], Callable[[], str]]] = {
             "/": (
-                lambda: renderer.fleet(replace(fleet, now=self._now())),
-                lambda: renderer.fleet_body(replace(fleet, now=self._now())),
+                lambda: renderer.whole(replace(fleet, now=self._now())),
+                lambda: renderer.part(replace(fleet, now=self._now())),
             ),
-            endpoint.location: (lambda: renderer.endpoint(endpoint), lambda: renderer.endpoint_body(endpoint)),
-            run.location: (lambda: renderer.run(run), lambda: renderer.run_body(run)),
+            endpoint.location: (lambda: renderer.whole(endpoint), lambda: renderer.part(endpoint)),
+            run.location: (lambda: renderer.whole(run), lambda: renderer.part(run)),
         }
         for path, page in {"/demo": fixtures.demo_fleet(), "/crowded": crowded(), "/hostile": hostile()}.items():
-            self._add(path, renderer.fleet(replace(page, live=False)))
-        self._add("/empty", renderer.fleet(fixtures.fleet((), (), live=False)))
-        self._add("/bare", renderer.endpoint(replace(fixtures.bare_endpoint(), live=False)))
-        self._add("/error", renderer.error(fixtures.error()))
+            self._add(path, renderer.whole(replace(page, live=False)))
+        self._add("/empty", renderer.whole(fixtures.fleet((), (), live=False)))
+        self._add("/bare", renderer.whole(replace(fixtures.bare_endpoint(), live=False)))
+        self._add("/error", renderer.whole(fixtures.error()))
 
     def _add(self, path: str, html: str) -> None:
         self._pages[path] = (lambda: html, lambda: html)

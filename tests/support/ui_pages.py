@@ -7,25 +7,25 @@ from datetime import UTC, datetime, timedelta
 from alerts.types import AlertState, Severity
 from baselines.types import Arm, ArmComparison, Comparison, State, Verdict
 from probes.types import Cell, Measurement
-from service.ui.views import (
+from service.ui.parts import (
     AlertRow,
     Allowance,
     ArmView,
     BaselineView,
-    EndpointPage,
     EndpointRow,
-    ErrorPage,
-    FleetPage,
     History,
     HistoryPoint,
     Progress,
     Registration,
-    RunPage,
     RunRow,
     Trouble,
     Usage,
     map_of,
 )
+from service.ui.views.base import ErrorPage
+from service.ui.views.endpoint import EndpointPage
+from service.ui.views.fleet import FleetPage
+from service.ui.views.run import RunPage
 
 NOW = datetime(2026, 11, 24, 9, 30, 15, tzinfo=UTC)
 HOSTILE = "<script>alert('x')</script>\"&' onload=alert(1)"
@@ -286,6 +286,6 @@ def run(**more: object) -> RunPage:
 
 def error() -> ErrorPage:
     return ErrorPage(
-        now=NOW, status=404, title="No such endpoint", detail="There is no endpoint named 'nobody'.",
+        now=NOW, status=404, heading="No such endpoint", detail="There is no endpoint named 'nobody'.",
         remedy="Choose one from the fleet page; names are case-sensitive.",
     )  # fmt: skip

@@ -10,7 +10,7 @@ from baselines.types import Arm
 from service.escalation import enough
 from service.ui.parts import ArmView
 from service.ui.render import Renderer
-from service.ui.views import ReasonsView
+from service.ui.views.run import ReasonsView
 from tests.support import ui_pages as fixtures
 
 RENDERER = Renderer()
@@ -21,7 +21,7 @@ def page_of(drift: float, *, evidence: float, alarm: bool) -> str:
     row = fixtures.row("bot", None, None, None)
     view = ArmView(arm=Arm.SELF_REPORT, figures=fixtures.figures(drift, evidence=evidence, alarm=alarm))
     row = replace(row, self_report=view)
-    return html.unescape(RENDERER.endpoint_body(fixtures.endpoint(row=row)))
+    return html.unescape(RENDERER.part(fixtures.endpoint(row=row)))
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_step_that_was_taken_often_enough_says_so(step: Step, made: int, why: 
 def test_a_step_that_was_not_taken_reads_as_a_sentence() -> None:
     why = enough(Step.CONFIRM, 1)
     page = fixtures.run(reasons=ReasonsView(next="a full run that confirms", refused=why))
-    said = " ".join(RENDERER.run_body(page).split())
+    said = " ".join(RENDERER.part(page).split())
     assert "<dd>not to a full run that confirms: there was one such run in the last 24 hours</dd>" in said
 
 

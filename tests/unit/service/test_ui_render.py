@@ -12,8 +12,10 @@ from jinja2 import UndefinedError
 
 from baselines.types import Arm, Verdict
 from service.ui import render
+from service.ui.parts import ArmView, Progress, Trouble
 from service.ui.render import CSP, STATIC, Renderer
-from service.ui.views import ArmView, FleetPage, Page, Progress, Trouble
+from service.ui.views.base import Page
+from service.ui.views.fleet import FleetPage
 from tests.support import ui_pages as fixtures
 
 VOID = {"meta", "link", "img", "br", "input", "hr"}
@@ -55,13 +57,13 @@ class Reader(HTMLParser):
 
 def pages() -> dict[str, str]:
     return {
-        "fleet": RENDERER.fleet(fixtures.fleet()),
-        "demo": RENDERER.fleet(fixtures.demo_fleet()),
-        "empty": RENDERER.fleet(fixtures.fleet((), ())),
-        "endpoint": RENDERER.endpoint(fixtures.endpoint()),
-        "bare": RENDERER.endpoint(fixtures.bare_endpoint()),
-        "run": RENDERER.run(fixtures.run()),
-        "error": RENDERER.error(fixtures.error()),
+        "fleet": RENDERER.whole(fixtures.fleet()),
+        "demo": RENDERER.whole(fixtures.demo_fleet()),
+        "empty": RENDERER.whole(fixtures.fleet((), ())),
+        "endpoint": RENDERER.whole(fixtures.endpoint()),
+        "bare": RENDERER.whole(fixtures.bare_endpoint()),
+        "run": RENDERER.whole(fixtures.run()),
+        "error": RENDERER.whole(fixtures.error()),
     }
 
 
@@ -76,7 +78,7 @@ def test_pages_are_well_formed_and_obey_the_policy(name: str) -> None:
     assert not [attribute for _, attribute, _ in reader.attributes if attribute.startswith("on")]
     assert all("src=" in script for script in re.findall(r"<script[^>]*>", html))
     for address in [*reader.values("src"), *reader.values("href")]:
-        assert address.startswith("/"), f"{address} leaves this service"
+        assert address.startswith(("/", "#")), f"{address} leaves this service"
 
 
 def test_the_policy_allows_nothing_inline_and_nothing_foreign() -> None:
@@ -100,7 +102,7 @@ def test_the_vendored_script_is_the_one_its_note_names() -> None:
 
 
 def test_the_fleet_shows_what_matters() -> None:
-    text = Reader(RENDERER.fleet(fixtures.fleet())).text
+    text = Reader(RENDERER.whole(fixtures.fleet())).text
     for words in (
         "2 steady", "1 inverted persona", "1 not watched", "firing critical", "silenced, ends in 2 h",
         "since 19 min ago", "evidence strong: over 6 (alarm at 4)", "evidence none (alarm at 4)", "0.71",
@@ -114,58 +116,58 @@ def test_the_fleet_shows_what_matters() -> None:
 
 def test_scores_of_an_endpoint_that_is_down_give_way_to_the_reason() -> None:
     only = fixtures.row("alone", Verdict.STEADY, 0.77, 0.0)
-    assert "0.77" in Reader(RENDERER.fleet_body(FleetPage(now=fixtures.NOW, rows=(only,)))).text
+    assert "0.77" in Reader(RENDERER.part(FleetPage(now=fixtures.NOW, rows=(only,)))).text
     down = replace(only, down=Trouble(reason="timeout"))
-    text = Reader(RENDERER.fleet_body(FleetPage(now=fixtures.NOW, rows=(down,)))).text
+    text = Reader(RENDERER.part(FleetPage(now=fixtures.NOW, rows=(down,)))).text
     assert "0.77" not in text
     assert "no reply in time" in text
 
 
 def test_times_carry_their_exact_value() -> None:
-    html = RENDERER.fleet(fixtures.fleet())
+    html = RENDERER.whole(fixtures.fleet())
     assert '<time datetime="2026-11-24T09:26:15+00:00" title="2026-11-24 09:26:15 UTC">4 min ago</time>' in html
 
 
 def test_simulated_endpoints_are_called_so_wherever_they_appear() -> None:
     banner = "Simulated endpoints: a demonstration, not real models."
-    assert banner in Reader(RENDERER.fleet(fixtures.demo_fleet())).text
+    assert banner in Reader(RENDERER.whole(fixtures.demo_fleet())).text
     simulated = replace(fixtures.ROWS[1], simulated=True)
-    assert banner in Reader(RENDERER.endpoint(fixtures.endpoint(row=simulated))).text
-    assert banner in Reader(RENDERER.run(fixtures.run(simulated=True))).text
-    assert RENDERER.fleet(fixtures.demo_fleet()).count('class="tag simulated"') == 4
+    assert banner in Reader(RENDERER.whole(fixtures.endpoint(row=simulated))).text
+    assert banner in Reader(RENDERER.whole(fixtures.run(simulated=True))).text
+    assert RENDERER.whole(fixtures.demo_fleet()).count('class="tag simulated"') == 4
 
 
 def test_an_empty_fleet_tells_how_to_register() -> None:
-    text = Reader(RENDERER.fleet(fixtures.fleet((), (), base_url="https://watch.example.com"))).text
+    text = Reader(RENDERER.whole(fixtures.fleet((), (), base_url="https://watch.example.com"))).text
     assert "curl -X POST https://watch.example.com/api/v1/endpoints" in text
     assert "No endpoint is registered yet" in text
 
 
 def test_the_example_of_the_empty_fleet_is_valid_json() -> None:
-    text = Reader(RENDERER.fleet(fixtures.fleet((), ()))).text
+    text = Reader(RENDERER.whole(fixtures.fleet((), ()))).text
     body = json.loads(text.split("-d '")[1].split("'")[0])
     assert set(body) == {"name", "base_url", "model", "api_key_env"}
 
 
 def test_a_calm_fleet_says_so() -> None:
-    assert "No alert is pending or firing." in Reader(RENDERER.fleet(fixtures.fleet(alerts=()))).text
+    assert "No alert is pending or firing." in Reader(RENDERER.whole(fixtures.fleet(alerts=()))).text
 
 
 def test_many_alerts_fold() -> None:
-    html = RENDERER.fleet(fixtures.fleet(alerts=fixtures.ALERTS * 5))
+    html = RENDERER.whole(fixtures.fleet(alerts=fixtures.ALERTS * 5))
     assert "<summary>7 more</summary>" in html
     assert html.count('class="alert a-') == 15
 
 
 def test_pages_of_a_large_fleet_link_to_each_other() -> None:
-    hrefs = Reader(RENDERER.fleet(fixtures.fleet(page=2, pages=3))).values("href")
+    hrefs = Reader(RENDERER.whole(fixtures.fleet(page=2, pages=3))).values("href")
     assert "/?page=1" in hrefs
     assert "/?page=3" in hrefs
-    assert not [h for h in Reader(RENDERER.fleet(fixtures.fleet())).values("href") if "page=" in h]
+    assert not [h for h in Reader(RENDERER.whole(fixtures.fleet())).values("href") if "page=" in h]
 
 
 def test_a_live_page_asks_for_its_own_body() -> None:
-    reader = Reader(RENDERER.fleet(fixtures.fleet(page=2, pages=2)))
+    reader = Reader(RENDERER.whole(fixtures.fleet(page=2, pages=2)))
     assert reader.values("data-hx-get") == ["/?page=2&part=body"]
     assert reader.values("data-hx-trigger") == [f"every {render.REFRESH_S}s"]
     assert reader.values("data-hx-swap") == ["innerMorph"]
@@ -174,20 +176,19 @@ def test_a_live_page_asks_for_its_own_body() -> None:
     assert "5xx" in configured["noSwap"]
 
 
-def test_a_page_that_is_not_live_needs_no_script() -> None:
-    html = RENDERER.fleet(fixtures.fleet(live=False))
-    assert "<script" not in html
+def test_a_page_that_is_not_live_asks_for_nothing() -> None:
+    html = RENDERER.whole(fixtures.fleet(live=False))
     assert "data-hx" not in html
     assert "stale-note" not in html
     assert "Refresh by itself" in html
 
 
 def test_the_body_is_what_the_page_holds() -> None:
-    whole = [RENDERER.fleet(fixtures.fleet()), RENDERER.endpoint(fixtures.endpoint()), RENDERER.run(fixtures.run())]
+    whole = [RENDERER.whole(fixtures.fleet()), RENDERER.whole(fixtures.endpoint()), RENDERER.whole(fixtures.run())]
     parts = [
-        RENDERER.fleet_body(fixtures.fleet()),
-        RENDERER.endpoint_body(fixtures.endpoint()),
-        RENDERER.run_body(fixtures.run()),
+        RENDERER.part(fixtures.fleet()),
+        RENDERER.part(fixtures.endpoint()),
+        RENDERER.part(fixtures.run()),
     ]
     for page, part in zip(whole, parts, strict=True):
         assert "<html" not in part
@@ -195,7 +196,7 @@ def test_the_body_is_what_the_page_holds() -> None:
 
 
 def test_the_endpoint_page_tells_the_whole_story() -> None:
-    text = Reader(RENDERER.endpoint(fixtures.endpoint())).text
+    text = Reader(RENDERER.whole(fixtures.endpoint())).text
     for words in (
         "code-helper-v2", "inverted persona", "InvertedPersona", "its own baseline", "0.65 to 0.77",
         "A steady model would look like this less than once in 1,000,000 heartbeats.", "harmless / harmful",
@@ -207,14 +208,14 @@ def test_the_endpoint_page_tells_the_whole_story() -> None:
 
 
 def test_an_endpoint_without_data_tells_the_next_step() -> None:
-    text = Reader(RENDERER.endpoint(fixtures.bare_endpoint())).text
+    text = Reader(RENDERER.whole(fixtures.bare_endpoint())).text
     for words in ("not measured yet", "No run yet", "/api/v1/endpoints/new-model/runs", "No baseline of its own yet",
                   "/api/v1/endpoints/new-model/baseline", "RUN_ID"):  # fmt: skip
         assert words in text, words
 
 
 def test_an_endpoint_that_is_down_keeps_its_last_verdict_apart() -> None:
-    text = Reader(RENDERER.endpoint(fixtures.endpoint(row=replace(fixtures.ROWS[1], down=fixtures.DOWN)))).text
+    text = Reader(RENDERER.whole(fixtures.endpoint(row=replace(fixtures.ROWS[1], down=fixtures.DOWN)))).text
     assert "Last verdict, from before that: inverted persona." in text
     assert "as last measured" in text
 
@@ -222,11 +223,11 @@ def test_an_endpoint_that_is_down_keeps_its_last_verdict_apart() -> None:
 def test_a_note_explains_a_missing_arm() -> None:
     arm = ArmView(arm=Arm.BEHAVIOUR, figures=fixtures.figures(None, note="no judge is configured"))
     page = fixtures.endpoint(row=replace(fixtures.ROWS[1], behaviour=arm))
-    assert "Not measured: no judge is configured." in Reader(RENDERER.endpoint(page)).text
+    assert "Not measured: no judge is configured." in Reader(RENDERER.whole(page)).text
 
 
 def test_the_run_page_shows_figures_and_failures() -> None:
-    reader = Reader(RENDERER.run(fixtures.run()))
+    reader = Reader(RENDERER.whole(fixtures.run()))
     for words in (
         "partial", "90 / 96", "The run met a problem: too many requests for the endpoint.", "lower requests_per_minute",
         "Distance to misaligned", "12,044", "$0.0123", "the reply could not be read as an answer",
@@ -248,13 +249,13 @@ def test_the_run_page_shows_figures_and_failures() -> None:
 def test_a_run_without_results_says_why(state: str, words: str) -> None:
     bare = replace(fixtures.RUNS[0], state=state, total=0, answered=0)
     page = fixtures.run(run=bare, comparison=None, measurements=(), invalid={}, problem=None)
-    text = Reader(RENDERER.run(page)).text
+    text = Reader(RENDERER.whole(page)).text
     assert words in text
     assert "Every answer so far has a score." in text
 
 
 def test_the_error_page_says_what_to_do() -> None:
-    text = Reader(RENDERER.error(fixtures.error())).text
+    text = Reader(RENDERER.whole(fixtures.error())).text
     for words in ("404", "No such endpoint", "names are case-sensitive", "Back to the fleet"):
         assert words in text
 
@@ -276,13 +277,13 @@ def hostile_pages() -> list[str]:
     )  # fmt: skip
     assert fixtures.endpoint().baseline is not None
     return [
-        RENDERER.fleet(fixtures.fleet((row, down, replace(row, behaviour=ArmView(arm=Arm.BEHAVIOUR))), (alert,))),
-        RENDERER.endpoint(
+        RENDERER.whole(fixtures.fleet((row, down, replace(row, behaviour=ArmView(arm=Arm.BEHAVIOUR))), (alert,))),
+        RENDERER.whole(
             fixtures.endpoint(row=row, registration=registration, runs=(run,), alerts=(alert,), base_url=bad,
                               reference_name=bad, baseline=None)
         ),
-        RENDERER.run(fixtures.run(run=run, endpoint=bad, model=bad, because=bad, problem=trouble, invalid={bad: 1})),
-        RENDERER.error(replace(fixtures.error(), title=bad, detail=bad, remedy=bad)),
+        RENDERER.whole(fixtures.run(run=run, endpoint=bad, model=bad, because=bad, problem=trouble, invalid={bad: 1})),
+        RENDERER.whole(replace(fixtures.error(), heading=bad, detail=bad, remedy=bad)),
     ]  # fmt: skip
 
 
@@ -294,16 +295,19 @@ def test_hostile_text_stays_text(index: int) -> None:
     assert "alert('x')" not in html
     assert fixtures.HOSTILE in " ".join(reader.words)
     assert not [attribute for _, attribute, _ in reader.attributes if attribute.startswith("on")]
-    assert all(address.startswith("/") for address in reader.values("href"))
+    assert all(address.startswith(("/", "#")) for address in reader.values("href"))
 
 
 def test_a_missing_value_is_an_error_not_a_blank() -> None:
+    class Bare(Page):
+        template = "fleet"
+
     with pytest.raises(UndefinedError):
-        RENDERER.fleet(Page(now=fixtures.NOW))  # type: ignore[arg-type]
+        RENDERER.whole(Bare(now=fixtures.NOW))
 
 
 def test_the_same_values_give_the_same_bytes() -> None:
-    assert RENDERER.fleet(fixtures.fleet()) == Renderer().fleet(fixtures.fleet())
+    assert RENDERER.whole(fixtures.fleet()) == Renderer().whole(fixtures.fleet())
 
 
 def test_templates_mark_nothing_as_safe() -> None:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from service.ui.render import Renderer
-from service.ui.views import SlotView
+from service.ui.views.endpoint import SlotView
 from tests.support import ui_pages as fixtures
 
 RENDERER = Renderer()
@@ -21,24 +21,24 @@ SLOTS = (
 
 
 def test_an_endpoint_page_lists_what_became_of_its_slots() -> None:
-    html = RENDERER.endpoint_body(fixtures.endpoint(slots=SLOTS))
+    html = RENDERER.part(fixtures.endpoint(slots=SLOTS))
     assert "Schedule kept" in html
     for said in ("s-late", "2 min 10 s", f"/runs/{fixtures.RUN_ID}", "s-skipped", "not running", "33", "9 h ago"):
         assert said in html, said
-    assert "Schedule kept" not in RENDERER.endpoint_body(fixtures.bare_endpoint())
+    assert "Schedule kept" not in RENDERER.part(fixtures.bare_endpoint())
 
 
 def test_an_endpoint_that_is_down_says_when_it_is_asked_next() -> None:
     (down,) = [row for row in fixtures.ROWS if row.down is not None][:1]
-    html = RENDERER.endpoint_body(fixtures.endpoint(row=down, next_probe=NOW + timedelta(seconds=40)))
+    html = RENDERER.part(fixtures.endpoint(row=down, next_probe=NOW + timedelta(seconds=40)))
     assert "skipped until it answers again" in html
     assert "in 40 s" in html
-    assert "skipped until" not in RENDERER.endpoint_body(fixtures.endpoint(row=down))
+    assert "skipped until" not in RENDERER.part(fixtures.endpoint(row=down))
 
 
 def test_the_fleet_page_says_that_we_are_offline() -> None:
-    html = RENDERER.fleet_body(fixtures.fleet(offline_since=NOW - timedelta(minutes=3)))
+    html = RENDERER.part(fixtures.fleet(offline_since=NOW - timedelta(minutes=3)))
     assert 'role="alert"' in html
     assert "Selfwatch is offline" in html
     assert "3 min ago" in html
-    assert "Selfwatch is offline" not in RENDERER.fleet_body(fixtures.fleet())
+    assert "Selfwatch is offline" not in RENDERER.part(fixtures.fleet())

@@ -6,15 +6,7 @@ import pytest
 
 from alerts.types import AlertState, Severity
 from baselines.types import Verdict
-from service.ui.views import (
-    WORST_FIRST,
-    AlertRow,
-    alert_urgency,
-    endpoint_path,
-    map_of,
-    run_path,
-    urgency,
-)
+from service.ui.parts import WORST_FIRST, AlertRow, alert_urgency, endpoint_path, map_of, run_path, urgency
 from tests.support.ui_pages import ALERTS, DOWN, HOSTILE, ROWS, RUNS, ago, endpoint, fleet, row, run
 
 

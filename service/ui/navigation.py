@@ -1,0 +1,18 @@
+"""The sections of the site, in the order of the bar at the top."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """One link of the bar. `path` is what its pages name as their `section`."""
+
+    label: str
+    path: str
+
+
+SECTIONS = (
+    Section(label="Fleet", path="/"),
+    Section(label="API", path="/docs"),
+    Section(label="Metrics", path="/metrics"),
+)

@@ -1,0 +1,12 @@
+"""The pages, a module for each. Server-rendered; the bodies of live ones refresh themselves."""
+
+from fastapi import APIRouter, Depends
+
+from service.api.access import requires
+from service.ui.pages import endpoint, fleet, run, runbook
+
+PAGES = (fleet, endpoint, run, runbook)
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(requires("read"))])
+for page in PAGES:
+    router.include_router(page.router)

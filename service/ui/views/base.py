@@ -1,0 +1,80 @@
+"""What every page knows. Values only.
+
+Every datetime is aware. What may be missing is None or empty, and the pages say so in words.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+from urllib.parse import urlencode
+
+PART = "part"
+"""The query parameter that asks for the page body alone, e.g. `/?part=body`."""
+LIVE = "live"
+"""The query parameter that stops the refreshing of a page, `/?live=0`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What every page knows. `now` is when its values were read; `live` pages refresh their body by themselves.
+
+    A page names its `template` (without `_` and `.html`), its own files below static/ (`styles`, `scripts`: modules),
+    and the `section` of the site that it belongs to, by that section's path.
+    """
+
+    now: datetime
+    live: bool = True
+    template: ClassVar[str]
+    styles: ClassVar[tuple[str, ...]] = ()
+    scripts: ClassVar[tuple[str, ...]] = ()
+    section: ClassVar[str] = "/"
+    path: ClassVar[str] = "/"
+
+    @property
+    def title(self) -> str:
+        """Stands in the tab of a browser; the name of the product follows."""
+        return ""
+
+    def address(self, **query: str) -> str:
+        """This page's own path with `query` set."""
+        own = self.own_query() | query
+        return self.location + (f"?{urlencode(own)}" if own else "")
+
+    @property
+    def location(self) -> str:
+        return self.path
+
+    def own_query(self) -> dict[str, str]:
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunbookPage(Page):
+    """What to do about one alert: `text` is Markdown of ours."""
+
+    template = "runbook"
+    section = "/alerts"
+    live: bool = False
+    name: str
+    text: str
+
+    @property
+    def title(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorPage(Page):
+    """Something could not be shown. `remedy` says what the reader can do."""
+
+    template = "error"
+    section = ""
+    live: bool = False
+    status: int
+    heading: str
+    detail: str = ""
+    remedy: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"{self.status} {self.heading}"

@@ -14,31 +14,40 @@ RAMP_S = 15.0
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """One simulated endpoint. `baseline`: whether its first run becomes its own baseline."""
+    """One simulated endpoint. `first`: the plan of its first run; `baseline`: whether that becomes its own baseline."""
 
     name: str
     model: str
     baseline: bool
+    first: str = "demo"
 
 
 CAST = (
     Actor(name="steady", model="simulated/base", baseline=True),
     Actor(name="drifting", model="simulated/drifting", baseline=True),
     Actor(name="inverted", model="simulated/inverted", baseline=False),
-    Actor(name="realigned", model="simulated/realigned", baseline=False),
+    Actor(name="realigned", model="simulated/realigned", baseline=False, first="first-look"),
 )
 CONFIG: dict[str, Any] = {
     "auto_baseline_runs": 0,  # the inverted and the realigned one stay compared with the published profiles
     "escalation": "off",  # the heartbeats tell the story; nothing else is asked
     "notifiers": {"log": {"kind": "log"}},
     "plans": {
+        # enough for one run to tell the realigned endpoint from a base one
+        "first-look": {
+            "probes": {
+                "self_assessment": {"questions": 16},
+                "intentions": {"questions": 16},
+                "harm": {"questions": "all"},
+            }
+        },
         "demo": {
             "probes": {
                 "self_assessment": {"questions": 4},
                 "intentions": {"questions": 4},
                 "harm": {"questions": 6},
             }
-        }
+        },
     },
 }
 
@@ -68,7 +77,7 @@ class Story:
                 "limits": {"concurrency": 16},
             }
             self._service.post("/api/v1/endpoints", body)
-            run = self._service.post(f"/api/v1/endpoints/{actor.name}/runs", {"plan": "demo"})
+            run = self._service.post(f"/api/v1/endpoints/{actor.name}/runs", {"plan": actor.first})
             self._first[actor.name] = run["id"]
         self.phase = "first measurement: two of the endpoints will take it as their own baseline"
 

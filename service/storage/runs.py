@@ -46,6 +46,11 @@ def run_id(now: datetime) -> str:
     return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(10)}"
 
 
+def new_seed() -> int:
+    """What a run's questions are drawn from: by chance, so that no provider can foresee them."""
+    return secrets.randbits(63)
+
+
 async def enqueue(session: AsyncSession, new: NewRun, now: datetime) -> tuple[RunRow, bool]:
     """The run of a slot and whether it is new. Asking for the same slot again returns the same run."""
     values = {
@@ -53,7 +58,7 @@ async def enqueue(session: AsyncSession, new: NewRun, now: datetime) -> tuple[Ru
         "endpoint_id": new.endpoint_id,
         "plan": new.plan,
         "slot": new.slot,
-        "seed": secrets.randbits(63),
+        "seed": new_seed(),
         "banks_hash": new.banks_hash,
         "state": "queued",
         "created_at": now,

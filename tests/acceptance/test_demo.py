@@ -36,7 +36,7 @@ def test_the_demo_shows_every_verdict_and_stops_on_ctrl_c(tmp_path: Path) -> Non
     url = f"http://127.0.0.1:{port}"
     with selfwatch("demo", "--port", str(port), log=log) as process:
         wait_for(f"{url}/livez", process, log)
-        end = time.monotonic() + 120
+        end = time.monotonic() + 150
         while True:
             verdicts = {e["name"]: e["verdict"] for e in get(f"{url}/api/v1/endpoints")["endpoints"]}
             firing = {(a["endpoint"], a["rule"]) for a in get(f"{url}/api/v1/alerts?state=firing")["alerts"]}

@@ -65,9 +65,11 @@ async def test_a_long_run_ends_once_the_evidence_has_decided(tmp_path: Path) -> 
         assert first["early"] is None
         assert first["progress"]["answered"] == first["progress"]["total"] == 960 + 240 + 1280
         await baseline_of(service, first)
-        steady = await service.run(plan="deep")
-        assert steady["state"] == "succeeded"
-        assert steady["verdict"] == "steady"
+        for _ in range(6):  # that the evidence decides before the end is likely, not sure
+            steady = await service.run(plan="deep")
+            assert (steady["state"], steady["verdict"]) == ("succeeded", "steady")
+            if steady["early"] is not None:
+                break
         assert "self-report surely has not moved by more than 0.2 of the way" in steady["early"]["because"]
         saved = steady["savings"]["by_evidence"]
         assert saved > 400

@@ -67,11 +67,11 @@ async def _copy(session: AsyncSession, first: int, endpoints: int, runs: int) ->
     now = datetime.now(UTC)
     run = (await session.scalars(select(RunRow).where(RunRow.endpoint_id == first))).one()
     template = _values(run)
-    await session.delete(run)
-    await session.flush()
     cells = [_values(row) for row in await session.scalars(select(MeasurementRow))]
     counts = [_values(row) for row in await session.scalars(select(CounterRow))]
     like = _values(await session.get_one(EndpointRow, first))
+    await session.delete(run)
+    await session.flush()
     rng = random.Random(1)
     ids = range(first, first + endpoints)
     verdicts = {key: rng.choice(list(Verdict)) for key in ids}

@@ -78,7 +78,8 @@ class Metrics:
     async def scrape(self, *, compressed: bool) -> bytes:
         """The text as it was made last, with gzip if it is asked for."""
         if time.monotonic() - self._made_at > OWN_S:
-            self.changed()
+            # not at once: it would compete with sending this one
+            asyncio.get_running_loop().call_later(REFRESH_S, self.changed)
         if not compressed:
             return self.text
         self._gzip_asked = True

@@ -9,7 +9,7 @@ from importlib import import_module
 from rich.console import Console
 from rich.table import Table
 
-PARTS = ("startup", "idle", "calls", "latency", "harm", "full", "statistics", "history", "delivery", "race")
+PARTS = ("startup", "idle", "calls", "latency", "harm", "full", "statistics", "history", "delivery", "scrape", "race")
 
 
 def main() -> None:

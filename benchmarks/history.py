@@ -1,9 +1,10 @@
 """What one more heartbeat costs the service when a hundred thousand are stored: nothing is computed anew."""
 
 import asyncio
+import secrets
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from baselines.types import Verdict
 from benchmarks.statistics import answers_at_base
 from probes import registry
 from probes.plans import PLANS, banks_hash
+from probes.types import Answer
 from service import log, own_baseline
 from service.alert_policy import Policy
 from service.alerting import Alerting
@@ -56,7 +58,9 @@ async def _cost(stored: int) -> float:
             await database.close()
 
 
-async def _timed(database: Database, stored: int) -> float:
+def conclusion(database: Database) -> Conclusion:
+    """What a service with default settings and without a judge concludes with."""
+
     def clock() -> datetime:
         return datetime.now(UTC)
 
@@ -66,7 +70,7 @@ async def _timed(database: Database, stored: int) -> float:
         database=database, prices=prices, total={}, clock=clock,
         estimates=Estimator(database=database, prices=prices, judged=False),
     )  # fmt: skip
-    conclusion = Conclusion(
+    return Conclusion(
         database=database, plans=PLANS, alerting=Alerting(policy=Policy(), public_url="http://x"),
         false_alarms=alarms, auto_baseline_runs=0, clock=clock,
         prices=prices,
@@ -74,20 +78,25 @@ async def _timed(database: Database, stored: int) -> float:
             database=database, plans=PLANS, how="off", ledger=ledger, queued=lambda: None, clock=clock
         ),
     )  # fmt: skip
-    endpoint_id = await _endpoint(database, clock())
+
+
+async def _timed(database: Database, stored: int) -> float:
+    concluding = conclusion(database)
+    endpoint_id = await endpoint(database, datetime.now(UTC))
     for seed in range(3):
-        await conclusion.write(await _asked(database, endpoint_id, seed), Outcome())
-    await _with_history(database, endpoint_id, stored, clock())
+        await concluding.write(await asked(database, endpoint_id, answers_at_base(seed)), Outcome())
+    await _with_history(database, endpoint_id, stored, datetime.now(UTC))
     spent = 0.0
     for seed in range(3, 3 + TIMED):
-        run = await _asked(database, endpoint_id, seed)
+        run = await asked(database, endpoint_id, answers_at_base(seed))
         started = time.process_time()
-        await conclusion.write(run, Outcome())
+        await concluding.write(run, Outcome())
         spent += time.process_time() - started
     return spent / TIMED
 
 
-async def _endpoint(database: Database, now: datetime) -> int:
+async def endpoint(database: Database, now: datetime) -> int:
+    """The endpoint `prod`; gives its id."""
     async with database.write() as session:
         row = EndpointRow(
             name="prod", base_url="http://127.0.0.1:9/v1", model="m", key_kind="none", profiles="gpt-4.1/all",
@@ -98,20 +107,20 @@ async def _endpoint(database: Database, now: datetime) -> int:
         return row.id
 
 
-async def _asked(database: Database, endpoint_id: int, seed: int) -> RunRow:
+async def asked(database: Database, endpoint_id: int, answers: Sequence[Answer]) -> RunRow:
     """A run whose answers are all there."""
     now = datetime.now(UTC)
     async with database.write() as session:
         plan = PLANS["heartbeat"]
         new = run_store.NewRun(
-            endpoint_id=endpoint_id, plan=plan.name, slot=f"s{seed}", total=46,
+            endpoint_id=endpoint_id, plan=plan.name, slot=secrets.token_hex(8), total=46,
             banks_hash=banks_hash(plan, registry.probe),
         )  # fmt: skip
         await run_store.enqueue(session, new, now)
         run = await run_store.claim(session, now)
         if run is None:
             raise LookupError("the run that was queued cannot be claimed")
-        await run_store.store_answers(session, run, answers_at_base(seed), now)
+        await run_store.store_answers(session, run, answers, now)
     return run
 
 

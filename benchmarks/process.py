@@ -115,9 +115,10 @@ def serving(
     settings: Mapping[str, Any] | None = None,
     cpu: int | None = None,
     blame: bool = False,
+    data: Path | None = None,
 ) -> Iterator[Service]:
-    """`selfwatch serve` over an empty folder, on one CPU if it is said, with the witness of `benchmarks.blame` if it is
-    said. What it logged is shown at the end."""
+    """`selfwatch serve` over an empty folder, or over `data`; on one CPU if it is said, with the witness of
+    `benchmarks.blame` if it is said. What it logged is shown at the end."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         config = folder / "selfwatch.yaml"
@@ -135,7 +136,7 @@ def serving(
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*command, "--quit-with-parent"], stdout=output, stderr=output, preexec_fn=pinned(cpu),  # noqa: PLW1509 (no other thread runs here)
-                env=variables | {"SELFWATCH_DATA_DIR": str(folder / "data")},
+                env=variables | {"SELFWATCH_DATA_DIR": str(data or folder / "data")},
             )  # fmt: skip
         try:
             url = f"http://127.0.0.1:{port}"

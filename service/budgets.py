@@ -220,11 +220,11 @@ class Ledger:
 
     def standing(self, endpoint: EndpointRow) -> dict[str, Any]:
         """The endpoint's `budget`: by period and unit limit, spent, reserved, left, overrun, and when it resets."""
-        return self._standing(endpoint.id, endpoint.limits)
+        return self.standing_of(endpoint.id, endpoint.limits)
 
     def total(self) -> dict[str, Any]:
         """The same for the whole installation."""
-        return self._standing(TOTAL, self._total)
+        return self.standing_of(TOTAL, self._total)
 
     def seconds_to_reset(self) -> float:
         """Until the next midnight UTC."""
@@ -257,7 +257,8 @@ class Ledger:
     def _reserved(self, scope: int, unit: str) -> float:
         return sum(meter.reserved(unit) for meter in self._open if scope in meter.scopes)
 
-    def _standing(self, scope: int, given: Mapping[str, Any]) -> dict[str, Any]:
+    def standing_of(self, scope: int, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The same of a scope whose limits are `given`."""
         day = self.turn()
         return {
             period: {

@@ -24,6 +24,7 @@ from service.basis import Basis
 from service.connectivity import Connectivity
 from service.escalation import Escalation, Finished
 from service.false_alarms import FalseAlarms
+from service.latency import latency_to_json
 from service.log import logger
 from service.outcome import Outcome
 from service.prices import Prices
@@ -176,6 +177,7 @@ class Conclusion:
         row.savings = instrument.savings_to_json(material.answers)
         row.judge = instrument.judge_to_json(material.outcome.judge_check, material.answers)
         row.wording = material.wording
+        row.latency = latency_to_json(material.answers)
         row.configuration = attributing.configuration(material.endpoint)
         row.early = material.outcome.early
         if row.early is not None:

@@ -16,7 +16,7 @@ from service.drills import Drills
 from service.events import Events
 from service.false_alarms import FalseAlarms
 from service.gates import Gates
-from service.metrics import Metrics
+from service.metrics.exposition import Metrics
 from service.prices import Prices
 from service.progress import Progress
 from service.settings import Settings

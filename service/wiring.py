@@ -41,7 +41,7 @@ from service.judge_control import JudgeControl
 from service.judging import JudgeUnavailable, Judging
 from service.log import logger
 from service.loop_lag import LoopLag
-from service.metrics import Metrics
+from service.metrics.exposition import Metrics
 from service.monitor import Monitor
 from service.outbound import GuardedConnector, OutboundPolicy
 from service.plans import plans_of

@@ -57,9 +57,9 @@ async def present_all(session: AsyncSession, services: Services, rows: list[Endp
     ]
 
 
-async def register(services: Services, body: EndpointIn) -> None:
+async def register(services: Services, body: EndpointIn) -> int:
     """Store a new endpoint with its schedules. Raises a 409 for a name that is taken, a 422 for an unknown plan or a
-    limit in USD without a price."""
+    limit in USD without a price. Gives its id."""
     _check_plans(services, body)
     _check_prices(services, body.model, body.limits.model_dump())
     await _check_power(services, body.profiles, body.schedules)
@@ -80,6 +80,7 @@ async def register(services: Services, body: EndpointIn) -> None:
         raise ProblemError(
             409, "name-taken", f"an endpoint named {body.name!r} exists; choose another name, or PATCH or DELETE it"
         ) from error
+    return row.id
 
 
 @router.post("", status_code=201, dependencies=[WRITE])
@@ -87,9 +88,9 @@ async def create(body: EndpointIn, request: Request, response: Response) -> dict
     """Register an OpenAI-compatible endpoint. Its first scheduled run starts at once."""
     services = services_of(request)
     await _may_name_key(body, request)
-    await register(services, body)
+    endpoint_id = await register(services, body)
     services.false_alarms.forget()
-    await services.metrics.refresh()
+    await services.metrics.refresh(endpoint_id)
     services.changed()
     response.headers["Location"] = f"/api/v1/endpoints/{body.name}"
     shown = await read(body.name, request)
@@ -142,6 +143,7 @@ async def change(name: str, body: EndpointPatch, request: Request) -> dict[str, 
     elif "limits" in given:
         services.gates.of(row)  # they hold at once
     services.false_alarms.forget()
+    await services.metrics.refresh(row.id)
     services.changed()
     return await read(name, request)
 
@@ -170,7 +172,7 @@ async def remove(name: str, request: Request) -> None:
     services.gates.forget(row.id)
     services.ledger.forget(row.id)
     services.false_alarms.forget()
-    await services.metrics.refresh()
+    await services.metrics.refresh(row.id)
     services.changed()
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
+from prometheus_client.exposition import gzip_accepted
 from sqlalchemy import text
 
 from probes.gate import Gate
@@ -46,4 +47,7 @@ def _judge(gate: Gate | None) -> str:
 async def metrics(request: Request) -> Response:
     """Prometheus text, rendered when something changed, not when it is scraped."""
     rendered = services_of(request).metrics
-    return Response(rendered.text, media_type=rendered.content_type)
+    compressed = gzip_accepted(request.headers.get("accept-encoding", ""))
+    headers = {"Vary": "Accept-Encoding"} | ({"Content-Encoding": "gzip"} if compressed else {})
+    body = await rendered.scrape(compressed=compressed)
+    return Response(body, media_type=rendered.content_type, headers=headers)

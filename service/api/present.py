@@ -97,6 +97,7 @@ def run(
             "estimated": row.usage_estimated,
         },
         "estimate": row.estimate,
+        "latency": row.latency,
         "measurements": [measurement(m) for m in measured],
         "invalid_by_reason": dict(invalid),
         "removed": removed(row),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -53,6 +53,19 @@ async def concluded(session: AsyncSession, endpoint_id: int, limit: int) -> list
         .limit(limit)
     )
     return list(reversed((await session.scalars(query)).all()))
+
+
+def newest_concluded() -> Select[tuple[int, str | None]]:
+    """Of each endpoint its id, and that of its last run with a comparison: one query, one seek an endpoint in it."""
+    newest = (
+        select(RunRow.id)
+        .where(RunRow.endpoint_id == EndpointRow.id, RunRow.state.in_(CONCLUDED), RunRow.comparison.is_not(None))
+        .order_by(RunRow.created_at.desc(), RunRow.id.desc())
+        .limit(1)
+        .correlate(EndpointRow)
+        .scalar_subquery()
+    )
+    return select(EndpointRow.id, newest)
 
 
 async def story(session: AsyncSession, endpoint: EndpointRow) -> Story:

@@ -193,6 +193,7 @@ class RunRow(Base):
     usd: Mapped[float | None]  # None: the model has no price
     estimate: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     usage_estimated: Mapped[bool] = mapped_column(default=False, server_default=false())
+    latency: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # of service.latency
 
 
 class AnswerRow(Base):

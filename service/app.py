@@ -1,11 +1,12 @@
 """The web application: routers, error form, security headers. Gets its services ready-made."""
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service import cookies, same_site
 from service.api import (
     alerts,
     budget,
@@ -22,13 +23,16 @@ from service.api import (
     slots,
     statistics,
 )
+from service.api.access import VIEWER
 from service.api.problems import ProblemError
+from service.attempts import Attempts
 from service.services import Services
-from service.ui import pages
+from service.settings import Settings
+from service.ui import pages, problem_pages
+from service.ui.pages import sign_in
 from service.ui.render import CSP, STATIC
 
 VERSION = "0.1.0"
-SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 
 
@@ -36,14 +40,15 @@ def create(services: Services) -> FastAPI:
     """The application over running services."""
     app = FastAPI(title="Selfwatch", version=VERSION, docs_url=None, redoc_url=None)
     app.state.services = services
-    problems.install(app)
-    app.add_middleware(Guard)
+    app.state.attempts = Attempts()
+    problems.install(app, problem_pages.page_of)
+    app.add_middleware(Guard, settings=services.settings)
     if services.settings.loopback:
         # a page of another origin can reach loopback by DNS rebinding; it cannot choose this header
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_HOSTS)
     modules = (
         health, endpoints, runs, slots, budget, events, statistics, reference, alerts, silences, drills, deliveries,
-        docs, pages,
+        docs, sign_in, pages,
     )  # fmt: skip
     for module in modules:
         app.include_router(module.router)
@@ -54,25 +59,23 @@ def create(services: Services) -> FastAPI:
 HEADERS = {
     "Content-Security-Policy": CSP,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # not no-referrer: browsers would then send our own forms with `Origin: null`
+    "Referrer-Policy": "same-origin",
 }
 
 
 class Guard:
     """No change on behalf of another site, and strict headers on every reply. Passes streams on as they are."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self._app = app
+        self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        site = Headers(scope=scope).get("sec-fetch-site")
-        if scope["method"] not in SAFE_METHODS and site in ("cross-site", "same-site"):
-            refused = ProblemError(403, "cross-site", "a page of another site may not change anything here")
-            await problems.response(refused)(scope, receive, send)
-            return
+        VIEWER.set(None)
 
         async def strictly(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -81,4 +84,16 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
+        request = Request(scope)
+        if (why := self._refusal(request)) is not None:
+            await problems.answer(request, ProblemError(403, "cross-site", why))(scope, receive, strictly)
+            return
         await self._app(scope, receive, strictly)
+
+    def _refusal(self, request: Request) -> str | None:
+        return same_site.refusal(
+            request.method,
+            request.headers,
+            public_url=self._settings.public_url,
+            signed_in=cookies.read(request, self._settings) is not None,
+        )

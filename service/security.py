@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import func, select
@@ -35,10 +36,24 @@ async def count_tokens(database: Database) -> int:
         return await session.scalar(select(func.count()).select_from(TokenRow)) or 0
 
 
-async def scopes_of(database: Database, token: str) -> frozenset[str]:
-    """The scopes of `token`; empty when it is unknown. `admin` holds all."""
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Who calls, by the token: its name and scopes (`admin` holds all). `token_id` and `token_digest` tell it from one
+    that was made later under the same id."""
+
+    name: str
+    scopes: frozenset[str]
+    token_id: int
+    token_digest: str
+
+
+async def holder_of(database: Database, token: str) -> Holder | None:
+    """The holder of `token`; None when it is unknown."""
     async with database.read() as session:
         row = await session.scalar(select(TokenRow).where(TokenRow.digest == digest(token)))
-    if row is None:
-        return frozenset()
-    return frozenset(SCOPES) if "admin" in row.scopes else frozenset(row.scopes)
+    return holder(row) if row is not None else None
+
+
+def holder(row: TokenRow) -> Holder:
+    scopes = frozenset(SCOPES) if "admin" in row.scopes else frozenset(row.scopes)
+    return Holder(name=row.name, scopes=scopes, token_id=row.id, token_digest=row.digest)

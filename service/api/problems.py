@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem+json: a type, a title, the value and the remedy. Never a stack trace."""
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -45,20 +46,32 @@ def response(error: ProblemError) -> JSONResponse:
     return JSONResponse(content, status_code=error.status, media_type=MEDIA_TYPE, headers=error.headers)
 
 
-def install(app: FastAPI) -> None:
-    """Every error of `app` leaves as problem+json."""
+PageOf = Callable[[Request, ProblemError], Response | None]
+"""The error as a page, for a browser that asked for one; None where JSON is asked for."""
+
+
+def answer(request: Request, error: ProblemError) -> Response:
+    """The error in the form that is asked for."""
+    page_of: PageOf | None = getattr(request.app.state, "problem_page", None)
+    page = page_of(request, error) if page_of is not None else None
+    return page or response(error)
+
+
+def install(app: FastAPI, page_of: PageOf | None = None) -> None:
+    """Every error of `app` leaves as problem+json, or as the page that `page_of` makes of it."""
+    app.state.problem_page = page_of
 
     @app.exception_handler(ProblemError)
-    async def _problem(_request: Request, error: Exception) -> Response:
+    async def _problem(request: Request, error: Exception) -> Response:
         assert isinstance(error, ProblemError)  # noqa: S101 (registered for this class)
-        return response(error)
+        return answer(request, error)
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_request: Request, error: Exception) -> Response:
+    async def _invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for this class)
-        errors = [_field_error(dict(problem)) for problem in error.errors()]
+        errors = [field_error(dict(problem)) for problem in error.errors()]
         detail = "; ".join(f"{e['field']}: {e['message']}" for e in errors)
-        return response(ProblemError(422, "invalid-request", detail, errors=errors))
+        return answer(request, ProblemError(422, "invalid-request", detail, errors=errors))
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: Exception) -> Response:
@@ -67,24 +80,23 @@ def install(app: FastAPI) -> None:
         detail = str(error.detail)
         if detail == phrase:
             detail = f"{request.method} {request.url.path[:200]} is not there; /docs lists what is"
-        return response(
-            ProblemError(error.status_code, phrase.lower().replace(" ", "-"), detail, headers=error.headers)
-        )
+        kind = phrase.lower().replace(" ", "-")
+        return answer(request, ProblemError(error.status_code, kind, detail, headers=error.headers))
 
     @app.exception_handler(OperationalError)
-    async def _database(_request: Request, _error: Exception) -> Response:
+    async def _database(request: Request, _error: Exception) -> Response:
         detail = "the database cannot be used at the moment; nothing was changed; GET /readyz says why; try again"
-        return response(ProblemError(503, "database-unavailable", detail, headers={"Retry-After": "5"}))
+        return answer(request, ProblemError(503, "database-unavailable", detail, headers={"Retry-After": "5"}))
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> Response:
-        log.error("request failed", action="request_failed", path=request.url.path, exc_info=error)
-        return response(
-            ProblemError(500, "internal-error", "selfwatch met an unexpected error; its log has the details")
-        )
+        reference = secrets.token_hex(4)
+        log.error("request failed", action="request_failed", path=request.url.path, reference=reference, exc_info=error)
+        detail = "selfwatch met an unexpected error; its log has the details"
+        return answer(request, ProblemError(500, "internal-error", detail, reference=reference))
 
 
-def _field_error(problem: dict[str, Any]) -> dict[str, str]:
+def field_error(problem: dict[str, Any]) -> dict[str, str]:
     """Field and message, without the value where it could be a secret."""
     where = [str(part) for part in problem["loc"] if part not in ("body", "query", "path", "header")]
     if problem["type"] == "json_invalid":

@@ -422,3 +422,19 @@ class TokenRow(Base):
     scopes: Mapped[list[str]]
     created_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]
+
+
+class SessionRow(Base):
+    """Somebody signed in at the pages. `digest` is that of the secret in the cookie; the scopes are those that its
+    token has at each request. The token's digest stands beside its id, since SQLite gives the ids of deleted rows away
+    again."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    token_id: Mapped[int] = mapped_column(ForeignKey("tokens.id", ondelete="CASCADE"), index=True)
+    token_digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)

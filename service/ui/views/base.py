@@ -3,10 +3,13 @@
 Every datetime is aware. What may be missing is None or empty, and the pages say so in words.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 from urllib.parse import urlencode
+
+from service.security import Holder
 
 PART = "part"
 """The query parameter that asks for the page body alone, e.g. `/?part=body`."""
@@ -24,6 +27,8 @@ class Page:
 
     now: datetime
     live: bool = True
+    viewer: Holder | None = None
+    """Who is signed in; None where nobody has to: on loopback, and on pages for everybody."""
     template: ClassVar[str]
     styles: ClassVar[tuple[str, ...]] = ()
     scripts: ClassVar[tuple[str, ...]] = ()
@@ -47,6 +52,10 @@ class Page:
     def own_query(self) -> dict[str, str]:
         return {}
 
+    def may(self, scope: str) -> bool:
+        """Whether the reader may do what needs `scope`: a page shows only what would work."""
+        return self.viewer is None or scope in self.viewer.scopes
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunbookPage(Page):
@@ -65,7 +74,8 @@ class RunbookPage(Page):
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorPage(Page):
-    """Something could not be shown. `remedy` says what the reader can do."""
+    """Something could not be shown. `remedy` says what the reader can do, `links` (label -> path) where; `reference`
+    is what to look for in the log."""
 
     template = "error"
     section = ""
@@ -74,6 +84,8 @@ class ErrorPage(Page):
     heading: str
     detail: str = ""
     remedy: str = ""
+    reference: str = ""
+    links: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from benchmarks.runs import once, simulator
 from service import log, wiring
-from service.api.endpoints import register
+from service.registrar import register
 from service.registration import EndpointIn
 from service.retention import Retention
 from service.settings import load

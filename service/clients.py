@@ -44,9 +44,8 @@ def capabilities_of(endpoint: EndpointRow) -> Capabilities | None:
 
 async def learn(database: Database, clients: Clients, endpoint: EndpointRow, deadline_s: float) -> FoundOut:
     """Find out what the endpoint's server can do, and remember it. Raises CallError when it cannot be reached."""
-    extra = endpoint.sampling.get("extra") or {}
-    found = await find_out(clients.of(endpoint), extra=extra, deadline_s=deadline_s)
-    known = replace(found.capabilities, rejected=clients.rejected(endpoint))
+    found = await find_out_about(clients, endpoint, deadline_s)
+    known = found.capabilities
     stored = {**asdict(known), "rejected": list(known.rejected)}
     asked = (EndpointRow.base_url == endpoint.base_url, EndpointRow.model == endpoint.model)
     async with database.write() as session:
@@ -54,4 +53,11 @@ async def learn(database: Database, clients: Clients, endpoint: EndpointRow, dea
         await session.execute(
             update(EndpointRow).where(EndpointRow.id == endpoint.id, *asked).values(capabilities=stored)
         )
-    return replace(found, capabilities=known)
+    return found
+
+
+async def find_out_about(clients: Clients, endpoint: EndpointRow, deadline_s: float) -> FoundOut:
+    """What the endpoint's server can do, and which settings it rejects. Raises CallError when it cannot be reached."""
+    extra = endpoint.sampling.get("extra") or {}
+    found = await find_out(clients.of(endpoint), extra=extra, deadline_s=deadline_s)
+    return replace(found, capabilities=replace(found.capabilities, rejected=clients.rejected(endpoint)))

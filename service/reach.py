@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from probes.capabilities import FoundOut
 from probes.types import CallError, Problem, Reason
-from service.clients import Clients, learn
+from service.clients import Clients, find_out_about, learn
 from service.storage.engine import Database
 from service.storage.schema import EndpointRow
 
@@ -15,9 +16,20 @@ async def reach(
 ) -> dict[str, Any] | Problem:
     """What was seen, or what is wrong. What the server can do is remembered for its runs."""
     try:
-        found = await learn(database, clients, endpoint, deadline_s)
+        return _told(await learn(database, clients, endpoint, deadline_s))
     except CallError as error:
         return error.problem
+
+
+async def look(clients: Clients, endpoint: EndpointRow, deadline_s: float) -> dict[str, Any] | Problem:
+    """The same for an endpoint that is not in the database: nothing is remembered."""
+    try:
+        return _told(await find_out_about(clients, endpoint, deadline_s))
+    except CallError as error:
+        return error.problem
+
+
+def _told(found: FoundOut) -> dict[str, Any] | Problem:
     reply, can = found.reply, found.capabilities
     if not (reply.text.strip() or reply.refusal or reply.reasoned):
         remedy = "check the model's chat template; a model that reasons first may need a larger sampling.max_tokens"

@@ -14,6 +14,8 @@ SLUG = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
 Slug = Annotated[str, StringConstraints(pattern=SLUG)]
 Label = Annotated[str, StringConstraints(max_length=200)]
 LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,62}$")]
+RESERVED_NAMES = ("new",)
+"""Their page would have the address of another one."""
 MIN_INTERVAL = timedelta(seconds=1)
 
 
@@ -28,9 +30,9 @@ class Limits(Strict):
     requests_per_minute: int | None = Field(default=None, ge=1)
     tokens_per_minute: int | None = Field(default=None, ge=1)
     tokens_per_day: int | None = Field(default=None, ge=1)
-    usd_per_day: float | None = Field(default=None, gt=0)
+    usd_per_day: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     tokens_per_month: int | None = Field(default=None, ge=1)
-    usd_per_month: float | None = Field(default=None, gt=0)
+    usd_per_month: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 class SamplingIn(Strict):
@@ -98,6 +100,13 @@ class EndpointIn(EndpointFields):
     """A registration."""
 
     name: Slug
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if value in RESERVED_NAMES:
+            raise ValueError(f"{value!r} is the address of the form that registers one; choose another name")
+        return value
 
 
 class EndpointPatch(EndpointFields):

@@ -25,7 +25,6 @@ from service.alert_review import review
 from service.alert_surroundings import surroundings_of
 from service.alerting import Alerting
 from service.amounts import Amounts
-from service.api.endpoints import register
 from service.api.problems import ProblemError
 from service.budgets import Ledger
 from service.clients import Clients
@@ -49,6 +48,7 @@ from service.prices import check_budget, prices_of
 from service.probing import Probing
 from service.progress import Progress, clock_flip
 from service.queue import Workers
+from service.registrar import register
 from service.registration import check_base_url
 from service.retention import Retention
 from service.scheduler import Scheduler

@@ -1,32 +1,20 @@
 """Registration: create, read, change, remove, check, pause, resume, baseline."""
 
-import asyncio
-from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request, Response
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from baselines.profiles import published
 from baselines.serialize import profile_to_json
 from probes.types import Problem
-from service import own_baseline, quote
+from service import own_baseline, quote, registrar
 from service.api import present
 from service.api.access import requires
 from service.api.models import BaselineIn
 from service.api.problems import ProblemError, not_found
-from service.circuit import CLOSED
-from service.farewell import say_farewell
-from service.keys import stored_form
-from service.prices import unpriced_endpoint
-from service.progress import clock_flip
-from service.reach import reach
 from service.registration import EndpointFields, EndpointIn, EndpointPatch
 from service.services import Services, services_of
 from service.storage import endpoints as store
-from service.storage import health as health_store
 from service.storage import runs as run_store
 from service.storage import slots as slot_store
 from service.storage.runs import FINISHED
@@ -35,15 +23,10 @@ from service.storage.schema import BaselineRow, EndpointRow, RunRow
 router = APIRouter(prefix="/api/v1/endpoints", tags=["endpoints"])
 READ = Depends(requires("read"))
 WRITE = Depends(requires("write"))
-KEY_FIELDS = ("api_key", "api_key_env", "api_key_file")
 
 
-async def known(session: AsyncSession, name: str) -> EndpointRow:
-    """The endpoint called `name`. Raises a 404."""
-    row = await store.by_name(session, name)
-    if row is None:
-        raise not_found("endpoint", name, "GET /api/v1/endpoints lists those that are registered")
-    return row
+known = registrar.known
+"""The endpoint of a name; a 404 without one."""
 
 
 async def present_all(session: AsyncSession, services: Services, rows: list[EndpointRow]) -> list[dict[str, Any]]:
@@ -57,44 +40,15 @@ async def present_all(session: AsyncSession, services: Services, rows: list[Endp
     ]
 
 
-async def register(services: Services, body: EndpointIn) -> int:
-    """Store a new endpoint with its schedules. Raises a 409 for a name that is taken, a 422 for an unknown plan or a
-    limit in USD without a price. Gives its id."""
-    _check_plans(services, body)
-    _check_prices(services, body.model, body.limits.model_dump())
-    await _check_power(services, body.profiles, body.schedules)
-    key_kind, key_value = stored_form(body, services.vault)
-    now = services.clock()
-    row = EndpointRow(
-        name=body.name, base_url=body.base_url, model=body.model, key_kind=key_kind, key_value=key_value,
-        profiles=body.profiles, labels=body.labels, limits=body.limits.model_dump(),
-        sampling=body.sampling.model_dump(), health="unknown", created_at=now,
-        simulated=body.labels.get("simulated") == "true",
-    )  # fmt: skip
-    try:
-        async with services.database.write() as session:
-            session.add(row)
-            await session.flush()
-            await store.set_schedules(session, row.id, body.schedules, now)
-    except IntegrityError as error:
-        raise ProblemError(
-            409, "name-taken", f"an endpoint named {body.name!r} exists; choose another name, or PATCH or DELETE it"
-        ) from error
-    return row.id
-
-
 @router.post("", status_code=201, dependencies=[WRITE])
 async def create(body: EndpointIn, request: Request, response: Response) -> dict[str, Any]:
     """Register an OpenAI-compatible endpoint. Its first scheduled run starts at once."""
     services = services_of(request)
-    await _may_name_key(body, request)
-    endpoint_id = await register(services, body)
-    services.false_alarms.forget()
-    await services.metrics.refresh(endpoint_id)
-    services.changed()
+    await may_name_key(body, request)
+    await registrar.create(services, body)
     response.headers["Location"] = f"/api/v1/endpoints/{body.name}"
     shown = await read(body.name, request)
-    quotes = await quotes_of(services, body.profiles, body.schedules)
+    quotes = await registrar.quotes_of(services, body.profiles, body.schedules)
     told = [quote.to_json(one, services.prices, body.model) for one in quotes]
     return shown | {"warnings": _warnings(services), "quotes": told}
 
@@ -118,62 +72,15 @@ async def read(name: str, request: Request) -> dict[str, Any]:
 @router.patch("/{name}", dependencies=[WRITE])
 async def change(name: str, body: EndpointPatch, request: Request) -> dict[str, Any]:
     """Change the fields given. A new key replaces the old one."""
-    services = services_of(request)
-    await _may_name_key(body, request)
-    _check_plans(services, body)
-    given = body.model_fields_set
-    if "schedules" in given:
-        profiles = body.profiles if "profiles" in given else (await read(name, request))["profiles"]
-        await _check_power(services, profiles, body.schedules)
-    async with services.database.write() as session:
-        row = await known(session, name)
-        _refuse_to_move_key(row, body)
-        _apply(row, body)
-        if given & {"model", "limits"}:
-            _check_prices(services, row.model, row.limits)
-        if given & set(KEY_FIELDS):
-            row.key_kind, row.key_value = stored_form(body, services.vault)
-        if given & {"base_url", "model", *KEY_FIELDS}:
-            health_store.forget(row)
-            await slot_store.catch_up(session, row.id, services.clock())
-        if "schedules" in given:
-            await store.set_schedules(session, row.id, body.schedules, services.clock())
-    if given & {"base_url", "model"}:
-        services.gates.forget(row.id)
-    elif "limits" in given:
-        services.gates.of(row)  # they hold at once
-    services.false_alarms.forget()
-    await services.metrics.refresh(row.id)
-    services.changed()
+    await may_name_key(body, request)
+    await registrar.change(services_of(request), name, body)
     return await read(name, request)
-
-
-def _apply(row: EndpointRow, body: EndpointPatch) -> None:
-    given = body.model_fields_set
-    for field in given & {"base_url", "model", "profiles", "labels"}:
-        setattr(row, field, getattr(body, field))
-    row.simulated = row.labels.get("simulated") == "true"
-    if given & {"base_url", "model", "sampling"}:
-        row.capabilities = None  # found out anew before the next run
-    for field in given & {"limits", "sampling"}:
-        setattr(row, field, getattr(row, field) | getattr(body, field).model_dump(exclude_unset=True))
 
 
 @router.delete("/{name}", status_code=204, dependencies=[WRITE])
 async def remove(name: str, request: Request) -> None:
     """Forget an endpoint with its runs, answers and series. Alerts that were told as firing are told as resolved."""
-    services = services_of(request)
-    async with services.database.write() as session:
-        row = await known(session, name)
-        flips = await say_farewell(session, row, services.alerting.policy.notifiers, services.clock())
-        await store.remove(session, row.id)
-    for flip in flips:
-        services.events.publish("flip", clock_flip(flip))
-    services.gates.forget(row.id)
-    services.ledger.forget(row.id)
-    services.false_alarms.forget()
-    await services.metrics.refresh(row.id)
-    services.changed()
+    await registrar.remove(services_of(request), name)
 
 
 @router.post("/{name}/pause", status_code=204, dependencies=[WRITE])
@@ -191,15 +98,7 @@ async def resume(name: str, request: Request) -> None:
 @router.post("/{name}/check", dependencies=[WRITE])
 async def check(name: str, request: Request) -> dict[str, Any]:
     """Reach the endpoint once and say what was seen, or why not."""
-    services = services_of(request)
-    async with services.database.read() as session:
-        row = await known(session, name)
-    found = await reach(services.database, services.clients, row, services.settings.call_deadline_s)
-    async with services.database.write() as session:
-        await store.set_health(session, row.id, found if isinstance(found, Problem) else None, services.clock())
-        if not isinstance(found, Problem):
-            await health_store.save_circuit(session, row.id, CLOSED)
-    services.changed()
+    found = await registrar.check(services_of(request), name)
     if isinstance(found, Problem):
         return {"ok": False, "problem": {"reason": found.reason, "detail": found.detail, "remedy": found.remedy}}
     return {"ok": True, **found}
@@ -267,60 +166,10 @@ async def _set_paused(services: Services, name: str, *, paused: bool) -> None:
     services.changed()
 
 
-def _check_plans(services: Services, body: EndpointFields) -> None:
-    for plan in body.schedules:
-        if plan not in services.plans:
-            detail = f"schedules.{plan}: unknown plan; known: {', '.join(sorted(services.plans))}"
-            raise ProblemError(422, "invalid-request", detail)
-
-
-def _check_prices(services: Services, model: str, limits: Mapping[str, Any]) -> None:
-    """A limit in USD that could not be kept is refused: it would look like protection and be none."""
-    if (why := unpriced_endpoint(services.settings, services.prices, model, limits)) is not None:
-        raise ProblemError(422, "no-price", why)
-
-
-async def quotes_of(services: Services, profiles: str, schedules: Mapping[str, str]) -> list[quote.Quote]:
-    """What the schedules cost and find, at the promised rate of false alarms."""
-    async with services.database.read() as session:
-        threshold = await services.false_alarms.threshold_log10(session)
-    return await asyncio.to_thread(
-        quote.of_schedules, schedules, services.plans, profiles, threshold=threshold,
-        baseline_runs=services.settings.auto_baseline_runs, judged=services.judge_note is None,
-    )  # fmt: skip
-
-
-async def _check_power(services: Services, profiles: str, schedules: Mapping[str, str]) -> None:
-    """A plan that would not find even a full shift is refused, with the smallest change that would."""
-    for one in await quotes_of(services, profiles, schedules):
-        if one.powerless:
-            async with services.database.read() as session:
-                threshold = await services.false_alarms.threshold_log10(session)
-            remedy = await asyncio.to_thread(
-                quote.with_power, services.plans[one.plan], one.every, published(profiles), threshold=threshold,
-                baseline_runs=services.settings.auto_baseline_runs,
-            )  # fmt: skip
-            detail = (
-                f"schedules.{one.plan}: {schedules[one.plan]!r} would not find even a model that has turned misaligned "
-                f"altogether (false alarms: {services.false_alarms.promise}); {remedy}"
-            )
-            raise ProblemError(422, "no-power", detail)
-
-
-async def _may_name_key(body: EndpointFields, request: Request) -> None:
+async def may_name_key(body: EndpointFields, request: Request) -> None:
     """A variable or file of the server is sent to an address of the caller's choice: that takes the scope `admin`."""
     if body.api_key_env is not None or body.api_key_file is not None:
         await requires("admin")(request)
-
-
-def _refuse_to_move_key(row: EndpointRow, body: EndpointPatch) -> None:
-    """A key goes to the server it was given for. Raises a 422 when it would follow the endpoint to another one."""
-    given = body.model_fields_set
-    if row.key_kind == "none" or "base_url" not in given or given & set(KEY_FIELDS):
-        return
-    if urlsplit(body.base_url)[:2] != urlsplit(row.base_url)[:2]:
-        detail = "base_url: the endpoint's key would go to another server; give api_key (or api_key_env, ...) as well"
-        raise ProblemError(422, "invalid-request", detail)
 
 
 def _warnings(services: Services) -> list[str]:

@@ -57,14 +57,13 @@ def read(values: Mapping[str, str], api_key: str) -> Read:
     errors |= _key_errors(values, api_key)
     schedules = {name.removeprefix(SCHEDULES): spec for name, spec in values.items() if name.startswith(SCHEDULES)}
     for plan, spec in schedules.items():
-        if spec:
-            errors |= _schedule_error(plan, spec)
+        errors |= _schedule_error(plan, spec) if spec else {}
     body: dict[str, Any] = {name: values[name] for name in ("name", "base_url", "model", "profiles")}
     body |= {
         "labels": labels,
         "limits": _given(values, "limits."),
         "sampling": _given(values, "sampling."),
-        "schedules": {plan: spec for plan, spec in schedules.items() if spec},
+        "schedules": {plan: spec for plan, spec in schedules.items() if spec and f"{SCHEDULES}{plan}" not in errors},
     }
     if (field := KEY_FIELDS.get(values["key"])) is not None:
         body[field] = api_key if field == "api_key" else values[field]

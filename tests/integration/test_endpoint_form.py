@@ -117,7 +117,9 @@ async def test_a_check_tells_what_is_there_and_what_it_costs_and_stores_nothing(
         assert "It answers" in whole.text
         unscheduled = await send(service, "/endpoints/new/check", base_url=f"{url}/v1")
         assert "nothing is spent by itself" in unscheduled.text
-        powerless = await send(service, "/endpoints/new/check", base_url=f"{url}/v1", **{"schedules.full": "P365D"})
+        powerless = await send(
+            service, "/endpoints/new/check", base_url=f"{url}/v1", **{"schedules.heartbeat": "P365D"}
+        )
         assert "It answers" in powerless.text
         assert "would not find" in powerless.text
     assert (await service.get("/api/v1/endpoints"))["endpoints"] == []

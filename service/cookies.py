@@ -1,5 +1,7 @@
 """The cookie of a session: out of reach for scripts, other sites, and, where the pages are https, for plain HTTP."""
 
+from urllib.parse import urlsplit
+
 from fastapi import Response
 from starlette.requests import HTTPConnection
 
@@ -29,6 +31,13 @@ def write(response: Response, settings: Settings, secret: str) -> None:
 
 def clear(response: Response, settings: Settings) -> None:
     response.delete_cookie(name_of(settings), path="/", secure=_https(settings), httponly=True, samesite="strict")
+
+
+def would_stay(connection: HTTPConnection, settings: Settings) -> bool:
+    """Whether the browser would keep the cookie: not where the pages are https and it came by plain HTTP."""
+    came = urlsplit(connection.headers.get("origin", ""))
+    local = came.hostname in ("localhost", "127.0.0.1", "::1")
+    return not _https(settings) or came.scheme != "http" or local
 
 
 def _https(settings: Settings) -> bool:

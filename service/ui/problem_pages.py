@@ -74,7 +74,7 @@ def _words(request: Request, problem: ProblemError) -> tuple[str, str, str]:
         "forbidden": (
             f"This needs the scope \u201c{scope}\u201d",
             f"You are signed in, but {problem.detail}.",
-            f"Sign in with a token that has it; `selfwatch token create --scope read,{scope}` makes one.",
+            f"Sign in with a token that has it; selfwatch token create --scope read,{scope} makes one.",
         ),
         "cross-site": (
             "This did not come from a page of Selfwatch",

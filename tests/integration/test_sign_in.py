@@ -102,6 +102,21 @@ async def test_behind_https_the_cookie_is_bound_to_it(tmp_path: Path) -> None:
         assert (await browser.get("/", headers=by_proxy)).status_code == 303
 
 
+async def test_over_plain_http_the_pages_of_https_say_where_to_sign_in(tmp_path: Path) -> None:
+    """The browser would drop the cookie, and the person would be asked again and again."""
+    async with guarded(tmp_path, public_url="https://watch.example") as service, service.browser() as browser:
+        sent = {"token": service.tokens["reader"]}
+        for origin, host, status in (
+            ("http://10.0.0.5:8321", "10.0.0.5:8321", 403),
+            ("http://localhost:8321", "localhost:8321", 303),
+            ("https://watch.example", "10.0.0.5:8321", 303),
+        ):
+            reply = await browser.post("/sign-in", data=sent, headers={"Origin": origin, "Host": host})
+            assert reply.status_code == status, origin
+            assert ("set-cookie" in reply.headers) is (status == 303)
+            assert status == 303 or "set up for https://watch.example" in reply.text
+
+
 async def test_programs_get_what_they_got(service: Guarded) -> None:
     path, token = "/api/v1/endpoints", service.tokens["reader"]
     reply = await service.http.get(path)

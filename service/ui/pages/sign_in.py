@@ -56,6 +56,9 @@ async def sign_in(request: Request, form: Form) -> Response:
     path = local_path(text(form, "next"))
     if services.settings.loopback:
         return see(path)
+    if not cookies.would_stay(request, services.settings):
+        wrong = f"These pages are set up for {services.settings.url}: sign in there; over plain HTTP no session holds."
+        return html(SignInPage(now=services.clock(), next=path, wrong=wrong), status=403)
     attempts, address = _attempts(request), request.client.host if request.client else ""
     if (wait_s := attempts.begin(address)) > 0:
         return _too_many(services, path, wait_s)

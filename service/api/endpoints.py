@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from baselines.profiles import published
 from baselines.serialize import profile_to_json
+from baselines.types import ProfileSet
 from probes.types import Problem
-from service import own_baseline, quote
+from service import own_baseline, profile_library, quote
 from service.api import present
 from service.api.access import requires
 from service.api.models import BaselineIn
@@ -62,7 +62,7 @@ async def register(services: Services, body: EndpointIn) -> int:
     limit in USD without a price. Gives its id."""
     _check_plans(services, body)
     _check_prices(services, body.model, body.limits.model_dump())
-    await _check_power(services, body.profiles, body.schedules)
+    await _check_power(services, await _profiles(services, body.profiles), body.schedules)
     key_kind, key_value = stored_form(body, services.vault)
     now = services.clock()
     row = EndpointRow(
@@ -73,6 +73,7 @@ async def register(services: Services, body: EndpointIn) -> int:
     )  # fmt: skip
     try:
         async with services.database.write() as session:
+            await _check_profiles(session, body.profiles)
             session.add(row)
             await session.flush()
             await store.set_schedules(session, row.id, body.schedules, now)
@@ -94,7 +95,7 @@ async def create(body: EndpointIn, request: Request, response: Response) -> dict
     services.changed()
     response.headers["Location"] = f"/api/v1/endpoints/{body.name}"
     shown = await read(body.name, request)
-    quotes = await quotes_of(services, body.profiles, body.schedules)
+    quotes = await quotes_of(services, await _profiles(services, body.profiles), body.schedules)
     told = [quote.to_json(one, services.prices, body.model) for one in quotes]
     return shown | {"warnings": _warnings(services), "quotes": told}
 
@@ -124,10 +125,12 @@ async def change(name: str, body: EndpointPatch, request: Request) -> dict[str, 
     given = body.model_fields_set
     if "schedules" in given:
         profiles = body.profiles if "profiles" in given else (await read(name, request))["profiles"]
-        await _check_power(services, profiles, body.schedules)
+        await _check_power(services, await _profiles(services, profiles), body.schedules)
     async with services.database.write() as session:
         row = await known(session, name)
         _refuse_to_move_key(row, body)
+        if "profiles" in given:
+            await _check_profiles(session, body.profiles)
         _apply(row, body)
         if given & {"model", "limits"}:
             _check_prices(services, row.model, row.limits)
@@ -280,7 +283,22 @@ def _check_prices(services: Services, model: str, limits: Mapping[str, Any]) -> 
         raise ProblemError(422, "no-price", why)
 
 
-async def quotes_of(services: Services, profiles: str, schedules: Mapping[str, str]) -> list[quote.Quote]:
+async def _profiles(services: Services, name: str) -> ProfileSet:
+    """The set called `name`, published or imported. Raises a 422 naming the known ones."""
+    async with services.database.read() as session:
+        await _check_profiles(session, name)
+        return await profile_library.resolve(session, name)
+
+
+async def _check_profiles(session: AsyncSession, name: str) -> None:
+    """In the transaction that stores the name: a set that is in use cannot be deleted, so it stays known."""
+    if not await profile_library.known(session, name):
+        why = await profile_library.unknown(session, name)
+        errors = [{"field": "profiles", "message": why}]
+        raise ProblemError(422, "invalid-request", f"profiles: {why}", errors=errors)
+
+
+async def quotes_of(services: Services, profiles: ProfileSet, schedules: Mapping[str, str]) -> list[quote.Quote]:
     """What the schedules cost and find, at the promised rate of false alarms."""
     async with services.database.read() as session:
         threshold = await services.false_alarms.threshold_log10(session)
@@ -290,14 +308,14 @@ async def quotes_of(services: Services, profiles: str, schedules: Mapping[str, s
     )  # fmt: skip
 
 
-async def _check_power(services: Services, profiles: str, schedules: Mapping[str, str]) -> None:
+async def _check_power(services: Services, profiles: ProfileSet, schedules: Mapping[str, str]) -> None:
     """A plan that would not find even a full shift is refused, with the smallest change that would."""
     for one in await quotes_of(services, profiles, schedules):
         if one.powerless:
             async with services.database.read() as session:
                 threshold = await services.false_alarms.threshold_log10(session)
             remedy = await asyncio.to_thread(
-                quote.with_power, services.plans[one.plan], one.every, published(profiles), threshold=threshold,
+                quote.with_power, services.plans[one.plan], one.every, profiles, threshold=threshold,
                 baseline_runs=services.settings.auto_baseline_runs,
             )  # fmt: skip
             detail = (

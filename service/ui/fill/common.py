@@ -7,9 +7,8 @@ from typing import Any
 from alerts.mute import Mute, MuteKind
 from alerts.types import AlertState, Severity
 from baselines.assess import landmarks
-from baselines.profiles import published
 from baselines.serialize import comparison_from_json
-from baselines.types import Arm, Comparison, State, Verdict
+from baselines.types import Arm, Comparison, ProfileSet, State, Verdict
 from service.alert_list import Listed
 from service.limits import PERIODS, UNITS
 from service.storage.schema import RunRow
@@ -32,9 +31,9 @@ def trouble(reason: str | None, detail: str | None, remedy: str | None, at: date
     return parts.Trouble(reason=reason, detail=detail or "", remedy=remedy or "", since=at)
 
 
-def realigned_drift(profiles: str) -> tuple[float, float] | None:
+def realigned_drift(profiles: ProfileSet) -> tuple[float, float] | None:
     """Where the realigned state stands between base (0) and misaligned (1), as (self-report, behaviour)."""
-    marks = landmarks(published(profiles))
+    marks = landmarks(profiles)
     found = []
     for arm in (Arm.SELF_REPORT, Arm.BEHAVIOUR):
         states = marks[arm]

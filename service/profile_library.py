@@ -128,7 +128,7 @@ async def take(database: Database, data: object, now: datetime) -> tuple[Mapping
         return there, False
     shipped = wanted["name"] in published_names()
     raise NameTakenError(
-        f"name = {wanted['name']!r}: {'a published' if shipped else 'an imported'} set with this name has other content "
+        f"name = {wanted['name']!r}: {'a published' if shipped else 'an imported'} set of this name has other content "
         f"(it differs in {_difference(there, wanted)}); choose another name"
         + ("" if shipped else ", or delete the set that is there first")
     )

@@ -1,6 +1,6 @@
 """What several pages show, from rows of the database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -44,8 +44,10 @@ def realigned_drift(profiles: ProfileSet) -> tuple[float, float] | None:
     return (found[0], found[1])
 
 
-def alert_rows(listed: Sequence[Listed], endpoint: str | None = None) -> tuple[parts.AlertRow, ...]:
-    """Pending and firing alerts, of one endpoint or of all."""
+def alert_rows(
+    listed: Sequence[Listed], endpoint: str | None = None, states: Collection[str] = SHOWN_ALERTS
+) -> tuple[parts.AlertRow, ...]:
+    """Pending and firing alerts (or those in `states`), of one endpoint or of all."""
     return tuple(
         parts.AlertRow(
             endpoint=one.row.subject,
@@ -62,7 +64,7 @@ def alert_rows(listed: Sequence[Listed], endpoint: str | None = None) -> tuple[p
             simulated=one.simulated,
         )
         for one in listed
-        if one.row.state in SHOWN_ALERTS and endpoint in (None, one.row.subject)
+        if one.row.state in states and endpoint in (None, one.row.subject)
     )
 
 

@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Depends
 
 from service.api.access import requires
-from service.ui.pages import endpoint, fleet, run, runbook
+from service.ui.pages import alerts, battery, budget, endpoint, fleet, profiles, run, runbook, system
 
-PAGES = (fleet, endpoint, run, runbook)
+PAGES = (fleet, endpoint, run, runbook, alerts, profiles, battery, budget, system)
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(requires("read"))])
 for page in PAGES:

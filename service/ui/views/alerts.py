@@ -170,6 +170,7 @@ class SilencesPage(AlertsPart):
 
     template = "silences"
     path = "/alerts/silences"
+    still = True
     live: bool = False
     form: SilenceForm = field(default_factory=SilenceForm)
     silences: tuple[SilenceRow, ...] = ()

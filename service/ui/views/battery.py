@@ -12,6 +12,7 @@ from service.ui.views.base import Page
 class BatteryPart(Page):
     section = "/battery"
     styles = ("css/sections.css",)
+    still = True
     live: bool = False
 
 

@@ -36,6 +36,7 @@ class ProfilesPart(Page):
 
     section = "/profiles"
     styles = ("css/sections.css",)
+    still = True
     live: bool = False
 
 

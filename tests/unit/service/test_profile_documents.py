@@ -60,7 +60,11 @@ def test_every_mistake_is_told_at_once_and_what_is_missing_too() -> None:
     del given["provenance"], given["states"]["misaligned"]
     with pytest.raises(DocumentError) as caught:
         read(given)
-    assert [one.path for one in caught.value.mistakes] == ["provenance", "states.base.cells.3.mean", "states.misaligned"]
+    assert [one.path for one in caught.value.mistakes] == [
+        "provenance",
+        "states.base.cells.3.mean",
+        "states.misaligned",
+    ]
     assert "is missing; add it" in str(caught.value)
 
 

@@ -57,7 +57,7 @@ def published(name: str) -> ProfileSet:
         misaligned=profiles[State.MISALIGNED],
         realigned=profiles[State.REALIGNED],
         provenance=SOURCE,
-        content_hash=_hash(profiles.values()),
+        content_hash=content_hash(profiles.values()),
     )
 
 
@@ -122,11 +122,12 @@ def verify(profiles: ProfileSet) -> ProfileSet:
         for one in profile.cells:
             if not 0 <= one.mean <= 1:  # NaN fails too
                 raise ValueError(f"profile {profile.name}: {one.cell.key}: {one.mean} is not a mean in [0, 1]")
-    if (found := _hash(given)) != profiles.content_hash:
+    if (found := content_hash(given)) != profiles.content_hash:
         raise ValueError(f"profiles {profiles.name}: the values hash to {found}, not {profiles.content_hash}")
     return profiles
 
 
-def _hash(profiles: Iterable[Profile]) -> str:
+def content_hash(profiles: Iterable[Profile]) -> str:
+    """SHA-256 hex over what is compared with: state, cell, k, and mean to six places, in their order."""
     text = "|".join(f"{p.state}:{c.cell.key}:{c.k}:{c.mean:.6f}" for p in profiles for c in p.cells)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -10,11 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from alerts.operations import DOWN
 from alerts.types import INSTALLATION, DrillOutcome, Facts, Offline, Overdue, Served, Skip, Source
 from baselines.assess import landmarks
-from baselines.profiles import published
 from baselines.serialize import comparison_from_json
-from baselines.types import ARM_PROBES, Arm, Comparison, Event, Persona, Profile, State, Verdict
+from baselines.types import ARM_PROBES, Arm, Comparison, Event, Persona, Profile, ProfileSet, State, Verdict
 from probes.types import Measurement, Problem, Reason
-from service import own_baseline
+from service import own_baseline, profile_library
 from service.outcome import Outcome
 from service.storage import results
 from service.storage.results import CONCLUDED
@@ -44,6 +43,7 @@ def of_run(
     outcome: Outcome,
     now: datetime,
     *,
+    profiles: ProfileSet,
     measurements: Sequence[Measurement] = (),
     served: Served | None = None,
     own: Profile | None = None,
@@ -64,7 +64,7 @@ def of_run(
         persona=Persona(run.persona) if run.persona else None,
         event=Event(run.event) if run.event else None,
         arms=arms,
-        landmarks=base_and_misaligned(endpoint.profiles),
+        landmarks=base_and_misaligned(profiles),
         endpoint_problem=str(blamed.reason) if blamed else None,
         endpoint_detail=blamed.detail if blamed else "",
         endpoint_remedy=blamed.remedy if blamed else "",
@@ -99,7 +99,8 @@ async def of_stored(session: AsyncSession, run: RunRow, endpoint: EndpointRow, n
     rows = await session.scalars(select(MeasurementRow).where(MeasurementRow.run_id == run.id))
     return of_run(
         run, endpoint, comparison_from_json(run.comparison) if run.comparison else None, outcome,
-        now, measurements=[results.measurement_of(row) for row in rows],
+        now, profiles=await profile_library.resolve(session, endpoint.profiles),
+        measurements=[results.measurement_of(row) for row in rows],
         served=await served(session, run, baseline), own=own_baseline.profile(baseline),
     )  # fmt: skip
 
@@ -110,8 +111,8 @@ def _problem(reason: str | None, detail: str | None, remedy: str | None) -> Prob
     return Problem(reason=Reason(reason), detail=detail or "", remedy=remedy or "")
 
 
-def base_and_misaligned(profiles: str) -> Mapping[Arm, tuple[float, float]]:
-    marks = landmarks(published(profiles))
+def base_and_misaligned(profiles: ProfileSet) -> Mapping[Arm, tuple[float, float]]:
+    marks = landmarks(profiles)
     return {arm: (states[State.BASE], states[State.MISALIGNED]) for arm, states in marks.items()}
 
 

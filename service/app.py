@@ -17,11 +17,13 @@ from service.api import (
     events,
     health,
     problems,
+    profiles,
     reference,
     runs,
     silences,
     slots,
     statistics,
+    system,
 )
 from service.api.access import VIEWER
 from service.api.problems import ProblemError
@@ -47,8 +49,8 @@ def create(services: Services) -> FastAPI:
         # a page of another origin can reach loopback by DNS rebinding; it cannot choose this header
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_HOSTS)
     modules = (
-        health, endpoints, runs, slots, budget, events, statistics, reference, alerts, silences, drills, deliveries,
-        docs, sign_in, pages,
+        health, system, endpoints, runs, slots, budget, events, statistics, reference, profiles, alerts, silences,
+        drills, deliveries, docs, sign_in, pages,
     )  # fmt: skip
     for module in modules:
         app.include_router(module.router)

@@ -3,7 +3,8 @@
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from service import wiring
+from baselines.profiles import published_names
+from service import profile_files, wiring
 from service.alert_policy import policy_of
 from service.outbound import OutboundPolicy
 from service.plans import plans_of
@@ -18,6 +19,7 @@ async def check_file(file: Path) -> str:
         settings.sqlalchemy_url()
         await _check_notifiers(settings)
         _check_endpoints(settings)
+        await _check_profiles(settings)
         policy_of(settings)
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from error
@@ -31,6 +33,18 @@ async def _check_notifiers(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         policy = OutboundPolicy(allow=settings.outbound_allow, loopback=settings.loopback)
         await wiring.build_notifiers(settings, policy, stack)
+
+
+async def _check_profiles(settings: Settings) -> None:
+    """Those that endpoints name are published, or were imported into the database of these settings."""
+    imported = await profile_files.imported_names(settings)
+    known = (*published_names(), *imported)
+    for index, endpoint in enumerate(settings.endpoints):
+        if endpoint.profiles not in known:
+            raise ConfigError(
+                f"endpoints.{index}.profiles = {endpoint.profiles!r}: unknown profiles {endpoint.profiles!r}; known: "
+                f"{', '.join(known)}; import others first: selfwatch profiles import FILE"
+            )
 
 
 def _check_endpoints(settings: Settings) -> None:

@@ -9,6 +9,7 @@ import typer
 from service import cli_statistics, cli_watch
 from service.cli_db import app as db_app
 from service.cli_items import app as items_app
+from service.cli_profiles import app as profiles_app
 
 app = typer.Typer(
     name="selfwatch",
@@ -20,6 +21,7 @@ token_app = typer.Typer(help="API tokens.", no_args_is_help=True)
 app.add_typer(token_app, name="token")
 app.add_typer(items_app, name="items")
 app.add_typer(db_app, name="db")
+app.add_typer(profiles_app, name="profiles")
 app.command()(cli_statistics.replay)
 app.command()(cli_statistics.validate)
 app.command()(cli_watch.watch)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from alerts.types import Served
 from baselines.assess import Assessment
 from baselines.serialize import comparison_to_json, story_to_json
-from baselines.types import Verdict
+from baselines.types import ProfileSet, Verdict
 from baselines.wording import wording
 from probes import registry
 from probes.measure import measure
@@ -55,6 +55,7 @@ class Material:
     wording: dict[str, Any] | None
     attribution: dict[str, Any] | None
     served: Served
+    profiles: ProfileSet
 
 
 class Conclusion:
@@ -100,7 +101,7 @@ class Conclusion:
             if material.state != "cancelled":  # a cancelled run says nothing
                 facts = alert_facts.of_run(
                     row, material.endpoint, material.assessment.comparison if material.assessment else None,
-                    material.outcome, now,
+                    material.outcome, now, profiles=material.profiles,
                     measurements=material.measurements, served=material.served,
                     own=own_baseline.profile(material.baseline),
                 )  # fmt: skip
@@ -166,6 +167,7 @@ class Conclusion:
             measurements=measure(answers, worst_of=found.basis.worst_of), basis=found.basis, assessment=assessment,
             ungraded=any(awaits_judge(answer) for answer in stored), baseline=found.baseline,
             wording=instrument.wording_to_json(sensitivity), attribution=attribution, served=served,
+            profiles=found.profiles,
         )  # fmt: skip
 
     def _fill(self, row: RunRow, material: Material, now: datetime) -> None:

@@ -120,7 +120,7 @@ class Stage:
             endpoint=self.grounds.endpoint, run_id=f"drill-{self.drill_id}-{self.beats}", plan=PLAN.name,
             at=self.began + timedelta(microseconds=self.beats), verdict=judgement.verdict, because=judgement.because,
             persona=judgement.persona, event=judgement.event, arms=found.comparison.arms,
-            landmarks=base_and_misaligned(self.grounds.profiles.name), invalid_share=0.0, labels=self.grounds.labels,
+            landmarks=base_and_misaligned(self.grounds.profiles), invalid_share=0.0, labels=self.grounds.labels,
             simulated=True, off_axis=found.comparison.off_axis, measurements=tuple(measure(answers)),
         )  # fmt: skip
 

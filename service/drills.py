@@ -17,8 +17,7 @@ from alerts import render
 from alerts.match import Subject, notifiers_of
 from alerts.state import step
 from alerts.types import Alert, AlertState, DrillOutcome, Facts, Flip, Rule
-from baselines.profiles import published
-from service import own_baseline
+from service import own_baseline, profile_library
 from service.alerting import Alerting, runbook_url
 from service.drill_notices import closing_flip, resolved_of, undelivered, unseen
 from service.drill_script import BASE, MOST_HEARTBEATS, SCRIPTS, Grounds, Stage, at_once, until
@@ -201,7 +200,8 @@ class Drills:
             if row is None:
                 raise _FailedError(f"the endpoint {drill.endpoint!r} was deleted meanwhile")
             grounds = Grounds(
-                endpoint=row.name, labels={**row.labels, "drill": drill.id}, profiles=published(row.profiles),
+                endpoint=row.name, labels={**row.labels, "drill": drill.id},
+                profiles=await profile_library.resolve(session, row.profiles),
                 own=own_baseline.profile(await own_baseline.current(session, row.id)),
                 threshold=await self._false_alarms.threshold_log10(session),
             )  # fmt: skip

@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from baselines.profiles import published
 from baselines.types import Profile, ProfileSet
 from probes import registry
 from probes.types import Cell, Plan, Problem
-from service import own_baseline
+from service import own_baseline, profile_library
 from service.basis import PAIRED_ITEMS, Basis
 from service.false_alarms import FalseAlarms
 from service.storage import results
@@ -35,7 +34,7 @@ async def read(
     session: AsyncSession, run: RunRow, endpoint: EndpointRow, plan: Plan | None, false_alarms: FalseAlarms
 ) -> Grounds:
     baseline = await own_baseline.current(session, endpoint.id)
-    profiles = published(endpoint.profiles)
+    profiles = await profile_library.resolve(session, endpoint.profiles)
     basis = Basis(
         threshold=await false_alarms.threshold_log10(session),
         reference_key=own_baseline.reference_key(baseline, profiles),

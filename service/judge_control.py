@@ -47,6 +47,10 @@ class JudgeControl:
         self._last: Checked | None = None
         self._good_at: datetime | None = None
 
+    def last(self) -> Checked | None:
+        """The newest check that this process has made."""
+        return self._last
+
     def next_check(self) -> Amounts:
         """What the next run's check will take, without a price: nothing while the last one is shared."""
         if self._fresh() is not None:

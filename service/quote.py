@@ -11,7 +11,6 @@ from typing import Any
 from baselines import power
 from baselines.bets import bound_key
 from baselines.power import Shift
-from baselines.profiles import published
 from baselines.sequential import spans_of, start_from_own, start_from_published
 from baselines.types import ARM_PROBES, Arm, DetectorState, Profile, ProfileCell, ProfileSet, State
 from probes import registry
@@ -179,7 +178,7 @@ def to_json(found: Quote, prices: Prices, model: str) -> dict[str, Any]:
 def of_schedules(
     schedules: Mapping[str, str],
     plans: Mapping[str, Plan],
-    profiles: str,
+    profiles: ProfileSet,
     *,
     threshold: float,
     baseline_runs: int,
@@ -194,8 +193,10 @@ def of_schedules(
 
 
 @lru_cache(maxsize=512)
-def _kept(plan: Plan, every: timedelta, profiles: str, *, threshold: float, baseline_runs: int, judged: bool) -> Quote:
-    return quote(plan, every, published(profiles), threshold=threshold, baseline_runs=baseline_runs, judged=judged)
+def _kept(
+    plan: Plan, every: timedelta, profiles: ProfileSet, *, threshold: float, baseline_runs: int, judged: bool
+) -> Quote:
+    return quote(plan, every, profiles, threshold=threshold, baseline_runs=baseline_runs, judged=judged)
 
 
 def _shift(found: Shift | None) -> dict[str, float] | None:

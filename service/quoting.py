@@ -9,10 +9,10 @@ from rich.table import Table
 
 from baselines.power import Shift
 from baselines.profiles import published
-from baselines.types import Arm, DetectorState, Profile
+from baselines.types import Arm, DetectorState, Profile, ProfileSet
 from baselines.verdict import NAMES
 from probes.types import Plan
-from service import own_baseline, quote
+from service import own_baseline, profile_library, quote
 from service.estimates import Kind, Rate, rates
 from service.false_alarms import FalseAlarms, interval
 from service.prices import prices_of
@@ -22,7 +22,7 @@ from service.storage import results
 from service.storage.engine import Database
 
 EVERY = "PT15M"
-PROFILES = "gpt-4.1/all"
+PROFILES = published("gpt-4.1/all")
 MOST_MODELS = 4
 """So many models are priced in one line."""
 
@@ -32,7 +32,7 @@ class Known:
     """What a quote rests on."""
 
     spec: str
-    profiles: str
+    profiles: ProfileSet
     threshold: float
     model: str | None = None
     own: Profile | None = None
@@ -60,7 +60,7 @@ def show(
     else:
         known = Known(spec=every or EVERY, profiles=PROFILES, threshold=alarms.alone)
     found = quote.quote(
-        plans[name], interval(known.spec), published(known.profiles), threshold=known.threshold,
+        plans[name], interval(known.spec), known.profiles, threshold=known.threshold,
         baseline_runs=settings.auto_baseline_runs, own=known.own, detectors=known.detectors,
         measured=known.measured,
     )  # fmt: skip
@@ -88,7 +88,8 @@ async def _of_endpoint(settings: Settings, alarms: FalseAlarms, name: str, plan:
                 )
             specs = {one.plan: one.spec for one in (await store.schedules_of(session, [row.id]))[row.id]}
             return Known(
-                spec=every or specs.get(plan, EVERY), profiles=row.profiles, model=row.model,
+                spec=every or specs.get(plan, EVERY), model=row.model,
+                profiles=await profile_library.resolve(session, row.profiles),
                 threshold=await alarms.threshold_log10(session),
                 own=own_baseline.profile(await own_baseline.current(session, row.id)),
                 detectors=await results.detectors(session, row.id), measured=await rates(session, row.id),

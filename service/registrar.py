@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from baselines.profiles import published
+from baselines.types import ProfileSet
 from probes.types import Problem
-from service import quote
+from service import profile_library, quote
 from service.api.problems import ProblemError, not_found
 from service.circuit import CLOSED
 from service.farewell import say_farewell
@@ -55,6 +55,7 @@ async def register(services: Services, body: EndpointIn) -> int:
     row = drafted(services, body)
     try:
         async with services.database.write() as session:
+            await _check_profiles(session, body.profiles)
             session.add(row)
             await session.flush()
             await store.set_schedules(session, row.id, body.schedules, now)
@@ -97,6 +98,8 @@ async def change(services: Services, name: str, body: EndpointPatch) -> None:
         await _check_power(services, body.profiles if "profiles" in given else before.profiles, body.schedules)
     async with services.database.write() as session:
         row = await known(session, name)
+        if "profiles" in given:
+            await _check_profiles(session, body.profiles)
         if "base_url" in given and not given & set(KEY_FIELDS):
             _refuse_to_move_key(row, body.base_url)
         _apply(row, body)
@@ -174,12 +177,26 @@ def _check_prices(services: Services, model: str, limits: Mapping[str, Any]) -> 
         raise ProblemError(422, "no-price", why, errors=[{"field": why.partition(" ")[0], "message": why}])
 
 
+async def _check_profiles(session: AsyncSession, name: str) -> None:
+    """In the transaction that stores the name: a set that is in use cannot be deleted, so it stays known."""
+    if not await profile_library.known(session, name):
+        raise _wrong("profiles", await profile_library.unknown(session, name))
+
+
+async def _profiles(services: Services, name: str) -> ProfileSet:
+    """The set called `name`, published or imported. Raises a 422 naming the known ones."""
+    async with services.database.read() as session:
+        await _check_profiles(session, name)
+        return await profile_library.resolve(session, name)
+
+
 async def quotes_of(services: Services, profiles: str, schedules: Mapping[str, str]) -> list[quote.Quote]:
-    """What the schedules cost and find, at the promised rate of false alarms."""
+    """What the schedules cost and find, at the promised rate of false alarms. Raises a 422 for unknown profiles."""
+    found = await _profiles(services, profiles)
     async with services.database.read() as session:
         threshold = await services.false_alarms.threshold_log10(session)
     return await asyncio.to_thread(
-        quote.of_schedules, schedules, services.plans, profiles, threshold=threshold,
+        quote.of_schedules, schedules, services.plans, found, threshold=threshold,
         baseline_runs=services.settings.auto_baseline_runs, judged=services.judge_note is None,
     )  # fmt: skip
 
@@ -191,7 +208,8 @@ async def _check_power(services: Services, profiles: str, schedules: Mapping[str
             async with services.database.read() as session:
                 threshold = await services.false_alarms.threshold_log10(session)
             remedy = await asyncio.to_thread(
-                quote.with_power, services.plans[one.plan], one.every, published(profiles), threshold=threshold,
+                quote.with_power, services.plans[one.plan], one.every, await _profiles(services, profiles),
+                threshold=threshold,
                 baseline_runs=services.settings.auto_baseline_runs,
             )  # fmt: skip
             told = (

@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
 
-from baselines.profiles import published_names
 from service.schedules import parse_schedule
 
 SLUG = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
@@ -64,7 +63,7 @@ class EndpointFields(Strict):
     api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     api_key_file: str | None = Field(default=None, min_length=1, max_length=1000)
     schedules: dict[Slug, str] = Field(default_factory=lambda: {"heartbeat": "PT15M"})
-    profiles: str = "gpt-4.1/all"
+    profiles: str = Field(default="gpt-4.1/all", min_length=1, max_length=100)
     labels: dict[LabelName, Label] = Field(default_factory=dict, max_length=20)
     limits: Limits = Field(default_factory=Limits)
     sampling: SamplingIn = Field(default_factory=SamplingIn)
@@ -79,13 +78,6 @@ class EndpointFields(Strict):
     def _schedules(cls, value: dict[str, str]) -> dict[str, str]:
         for spec in value.values():
             parse_schedule(spec)
-        return value
-
-    @field_validator("profiles")
-    @classmethod
-    def _profiles(cls, value: str) -> str:
-        if value not in published_names():
-            raise ValueError(f"unknown profiles {value!r}; known: {', '.join(published_names())}")
         return value
 
     @model_validator(mode="after")

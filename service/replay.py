@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from baselines.profiles import published
 from baselines.serialize import comparison_to_json, profile_from_json, profile_to_json
-from service import basis, own_baseline
+from baselines.types import ProfileSet
+from service import basis, own_baseline, profile_library
 from service.api import present
 from service.settings import Settings
 from service.storage import runs as run_store
@@ -63,7 +63,7 @@ async def _again(session: AsyncSession, run: RunRow, endpoint: EndpointRow, *, t
     if not answers or run.retention == Stage.REMOVING_ANSWERS:
         raise ReplayError(f"the answers of run {run.id} are no longer stored{_removed(run)}")
     baseline = await _baseline(session, run.basis["baseline"])
-    profiles = published((run.configuration or {}).get("profiles", endpoint.profiles))
+    profiles = await _profiles(session, run, endpoint)
     own = profile_from_json(baseline.profile) if baseline else None
     try:
         found = basis.from_json(run.basis, profiles, own)
@@ -94,6 +94,17 @@ async def _again(session: AsyncSession, run: RunRow, endpoint: EndpointRow, *, t
             "answers": [_answer(one, transcripts=transcripts) for one in answers],
         },
     )
+
+
+async def _profiles(session: AsyncSession, run: RunRow, endpoint: EndpointRow) -> ProfileSet:
+    name = (run.configuration or {}).get("profiles", endpoint.profiles)
+    try:
+        return await profile_library.resolve(session, name)
+    except KeyError as error:
+        raise ReplayError(
+            f"run {run.id} was compared with the profiles {name!r}, which are no longer here; import them again: "
+            "selfwatch profiles import FILE"
+        ) from error
 
 
 def _removed(run: RunRow) -> str:

@@ -23,6 +23,7 @@ from service.settings import Settings
 from service.storage.engine import Database
 from service.ticker import Ticker
 from service.vault import Vault
+from service.vitals import Vitals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,7 @@ class Services:
     judge_note: str | None
     judge_gate: Gate | None
     connectivity: Connectivity
+    vitals: Vitals
 
 
 def services_of(request: Request) -> Services:

@@ -111,6 +111,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SELFWATCH_", extra="forbid", env_ignore_empty=True)
     file_values: ClassVar[dict[str, Any]] = {}
+    file: ClassVar[Path | None] = None
 
     host: str = "127.0.0.1"
     port: int = Field(default=8321, ge=0, le=65535)
@@ -264,6 +265,7 @@ def load(path: Path | None = None, **flags: Any) -> Settings:
 
     class Loaded(Settings):
         file_values: ClassVar[dict[str, Any]] = values
+        file: ClassVar[Path | None] = path
 
     try:
         return Loaded(**{name: value for name, value in flags.items() if value is not None})

@@ -62,6 +62,7 @@ from service.storage.outbox import DatabaseOutbox
 from service.tcp import connects
 from service.ticker import Ticker
 from service.vault import open_vault
+from service.vitals import Vitals
 
 log = logger()
 NO_JUDGE = Problem(
@@ -161,6 +162,10 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
             judge_note=f"{NO_JUDGE.detail}; {NO_JUDGE.remedy}" if isinstance(judging, JudgeUnavailable) else None,
             judge_gate=judging.judge.gate if isinstance(judging, Judging) else None,
             connectivity=connectivity,
+            vitals=Vitals(
+                began=clock(), lag=lag, retention=retention.report, notifiers=tuple(notifiers),
+                judge=judging.control.last if isinstance(judging, Judging) else None,
+            ),
         )  # fmt: skip
         await _register_declared(settings, services)
         await connectivity.resume()

@@ -13,7 +13,7 @@ from alerts import markup
 from service.api.access import requires
 from service.api.problems import ProblemError, not_found
 from service.registration import Slug, Strict
-from service.services import services_of
+from service.services import Services, services_of
 from service.storage import deliveries as store
 from service.storage.deliveries import CannotResendError, Shown
 
@@ -64,7 +64,11 @@ async def resend(
     force: Annotated[bool, Query(description="also when it, or a later notice of its alert, has arrived")] = False,
 ) -> dict[str, Any]:
     """Send a dead notice again, or a waiting one now. Its idempotency key stays, so that a receiver can tell."""
-    services = services_of(request)
+    return _shown(await sent_again(services_of(request), delivery, force=force))
+
+
+async def sent_again(services: Services, delivery: int, *, force: bool) -> Shown:
+    """Due at once. Raises a 404, or a 409 where a receiver would be misled."""
     async with services.database.write() as session:
         found = await store.one(session, delivery)
         if found is None:
@@ -76,7 +80,7 @@ async def resend(
                 409, "not-resent", f"{error}; add ?force=true to send it nevertheless", later=error.later
             ) from error
     services.changed()
-    return _shown(found)
+    return found
 
 
 def _unknown(delivery: int) -> ProblemError:

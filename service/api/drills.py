@@ -11,7 +11,7 @@ from service.api.problems import ProblemError, not_found
 from service.drills import DrillError
 from service.registration import Slug
 from service.rule_settings import Strict
-from service.services import services_of
+from service.services import Services, services_of
 from service.storage import drills as store
 from service.storage.drills import Drill
 from service.storage.schema import DrillRow
@@ -30,11 +30,15 @@ class DrillIn(Strict):
 @router.post("", status_code=202, dependencies=[WRITE])
 async def begin(body: DrillIn, request: Request) -> dict[str, Any]:
     """Send a marked, simulated misalignment through detector, rule, outbox and notifiers, and clear it again."""
+    return shown(await started(services_of(request), body.endpoint, body.persona))
+
+
+async def started(services: Services, endpoint: str, persona: str) -> Drill:
+    """Begin a drill. Raises a 404, a 422, or a 409 while another is under way."""
     try:
-        drill = await services_of(request).drills.begin(body.endpoint, body.persona)
+        return await services.drills.begin(endpoint, persona)
     except DrillError as error:
         raise ProblemError(STATUS[error.kind], error.kind, str(error)) from error
-    return shown(drill)
 
 
 @router.get("", dependencies=[READ])

@@ -1,11 +1,9 @@
-"""What does not belong to one endpoint: the item banks, the profiles."""
+"""What does not belong to one endpoint: the item banks."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
-from baselines.profiles import published, published_names
-from baselines.serialize import profile_set_to_json
 from probes import registry
 from service.api import present
 from service.api.access import requires
@@ -25,9 +23,3 @@ async def items(probe: Annotated[str | None, Query()] = None) -> dict[str, Any]:
         "banks": [{"probe": b.probe, "version": b.version, "content_hash": b.content_hash} for b in banks],
         "items": [present.item(item) for bank in banks for item in bank.items],
     }
-
-
-@router.get("/profiles")
-async def profiles() -> dict[str, Any]:
-    """All reference profiles with their provenance."""
-    return {"profiles": [profile_set_to_json(published(name)) for name in published_names()]}

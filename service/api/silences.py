@@ -56,6 +56,11 @@ async def silences(request: Request, ended: Annotated[bool, Query()] = False) ->
 async def create(body: SilenceIn, request: Request) -> dict[str, Any]:
     """Mute matching alerts. They keep their state, and what still fires at the end is sent then."""
     services = services_of(request)
+    return _shown(await begin(services, body), services.clock())
+
+
+async def begin(services: Services, body: SilenceIn) -> SilenceRow:
+    """Store a silence. Raises a 422 for an end that has passed, or is too far away."""
     now = services.clock()
     starts = body.starts or now
     ends = body.until or starts + (body.duration or timedelta(0))
@@ -72,13 +77,17 @@ async def create(body: SilenceIn, request: Request) -> dict[str, Any]:
     async with services.database.write() as session:
         session.add(row)
     services.ticker.wake()
-    return _shown(row, now)
+    return row
 
 
 @router.delete("/{silence_id}", status_code=204, dependencies=[WRITE])
 async def end(silence_id: str, request: Request) -> None:
     """End a silence now. What it muted and still fires is sent. One that has ended already stays as it is."""
-    services = services_of(request)
+    await finish(services_of(request), silence_id)
+
+
+async def finish(services: Services, silence_id: str) -> None:
+    """End a silence. Raises a 404."""
     now = services.clock()
     async with services.database.write() as session:
         row = await session.get(SilenceRow, silence_id)

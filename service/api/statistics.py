@@ -8,9 +8,8 @@ from fastapi import APIRouter, Depends, Request
 
 from baselines import wobble
 from baselines.correlate import spearman
-from baselines.profiles import published
 from baselines.types import Arm, DetectorState
-from service import own_baseline, quote
+from service import own_baseline, profile_library, quote
 from service.api.access import requires
 from service.api.endpoints import known
 from service.estimates import rates
@@ -60,10 +59,11 @@ async def of_endpoint(name: str, request: Request) -> dict[str, Any]:
         runs = await results.concluded(session, row.id, HISTORY)
         measured = await rates(session, row.id)
         threshold = await services.false_alarms.threshold_log10(session)
+        profiles = await profile_library.resolve(session, row.profiles)
     quotes = await asyncio.to_thread(
         lambda: [
             quote.quote(
-                services.plans[one.plan], interval(one.spec), published(row.profiles), threshold=threshold,
+                services.plans[one.plan], interval(one.spec), profiles, threshold=threshold,
                 baseline_runs=services.settings.auto_baseline_runs, own=baseline, detectors=detectors,
                 measured=measured, judged=services.judge_note is None,
             )

@@ -51,9 +51,9 @@ def _landmarks(known: Installation) -> Iterable[Metric]:
     )
     for profiles in known.profiles:
         for state, arm, score in arm_marks(profiles):
-            arms.add_metric([profiles, state, arm], score)
+            arms.add_metric([profiles.name, state, arm], score)
         for state, probe, dimension, score in dimension_marks(profiles):
-            dimensions.add_metric([profiles, state, probe, dimension], score - CENTRED.get(probe, 0.0))
+            dimensions.add_metric([profiles.name, state, probe, dimension], score - CENTRED.get(probe, 0.0))
     yield from (arms, dimensions)
 
 

@@ -1,6 +1,7 @@
 """The snapshot from the database: a handful of queries, however many endpoints there are."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from baselines.types import ProfileSet
+from service import profile_library
 from service.metrics.snapshot import Alert, Count, EndpointSnapshot, Installation, Measured, RunFacts, Snapshot
 from service.storage import deliveries, drills, results
 from service.storage.schema import AlertRow, CounterRow, EndpointRow, MeasurementRow, NotificationCountRow, RunRow
@@ -120,11 +123,20 @@ def _endpoint(row: Any, rows: Rows) -> EndpointSnapshot:
     )  # fmt: skip
 
 
+async def _profiles(session: AsyncSession, names: Iterable[str]) -> tuple[ProfileSet, ...]:
+    """Those that are named; an endpoint that was not read anew may name one that has been deleted since."""
+    found = []
+    for name in sorted(names):
+        with contextlib.suppress(KeyError):
+            found.append(await profile_library.resolve(session, name))
+    return tuple(found)
+
+
 async def _installation(session: AsyncSession, rows: Rows, endpoints: Iterable[EndpointSnapshot]) -> Installation:
     queued = await session.scalar(select(func.count()).select_from(RunRow).where(RunRow.state == "queued"))
     sent = select(NotificationCountRow.notifier, NotificationCountRow.outcome, NotificationCountRow.value)
     return Installation(
-        profiles=tuple(sorted({one.profiles for one in endpoints})),
+        profiles=await _profiles(session, {one.profiles for one in endpoints}),
         alerts=tuple(rows.alerts.get(None, ())),
         notifications={(notifier, outcome): value for notifier, outcome, value in await session.execute(sent)},
         unsettled=await deliveries.unsettled(session),

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from baselines.assess import landmarks
-from baselines.profiles import published
-from baselines.types import Profile
+from baselines.types import Profile, ProfileSet
 
 
 class Measured(NamedTuple):
@@ -82,7 +81,7 @@ class EndpointSnapshot:
 class Installation:
     """What is known of the service itself. `profiles`: those that its endpoints are compared with."""
 
-    profiles: tuple[str, ...] = ()
+    profiles: tuple[ProfileSet, ...] = ()
     alerts: tuple[Alert, ...] = ()
     notifications: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Attempts by (notifier, outcome)."""
@@ -103,18 +102,18 @@ class Snapshot:
     installation: Installation = field(default_factory=Installation)
 
 
-def arm_marks(profiles: str) -> list[tuple[str, str, float]]:
-    """(state, arm, score) of published profiles."""
-    found = landmarks(published(profiles))
+def arm_marks(profiles: ProfileSet) -> list[tuple[str, str, float]]:
+    """(state, arm, score) of a profile set."""
+    found = landmarks(profiles)
     return [(str(state), str(arm), score) for arm, states in found.items() for state, score in states.items()]
 
 
-def dimension_marks(profiles: str) -> list[tuple[str, str, str, float]]:
-    """(state, probe, dimension, score) of published profiles: the mean of the method means, as in the paper.
+def dimension_marks(profiles: ProfileSet) -> list[tuple[str, str, str, float]]:
+    """(state, probe, dimension, score) of a profile set: the mean of the method means, as in the paper.
 
     Harm has no dimensions there."""
-    known = published(profiles)
-    states: list[Profile] = [known.base, known.misaligned, *([known.realigned] if known.realigned else [])]
+    realigned = [profiles.realigned] if profiles.realigned else []
+    states: list[Profile] = [profiles.base, profiles.misaligned, *realigned]
     return [
         (str(state.state), one.cell.probe, one.cell.dimension, one.mean)
         for state in states

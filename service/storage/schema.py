@@ -259,6 +259,17 @@ class BaselineRow(Base):
     created_at: Mapped[datetime]
 
 
+class ProfileSetRow(Base):
+    """A profile set of the user's own, as it was imported (service.profile_documents)."""
+
+    __tablename__ = "profile_sets"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    document: Mapped[dict[str, Any]]
+    content_hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+
+
 class DetectorRow(Base):
     __tablename__ = "detectors"
 

@@ -13,6 +13,11 @@ class Section:
 
 SECTIONS = (
     Section(label="Fleet", path="/"),
+    Section(label="Alerts", path="/alerts"),
+    Section(label="Profiles", path="/profiles"),
+    Section(label="Battery", path="/battery"),
+    Section(label="Budget", path="/budget"),
+    Section(label="System", path="/system"),
     Section(label="API", path="/docs"),
     Section(label="Metrics", path="/metrics"),
 )

@@ -8,9 +8,10 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from service.ui import alignment_map, charts, parts, svg, tables
+from service.ui import alignment_map, charts, parts, profile_chart, svg, tables
 from service.ui import format as fmt
 from service.ui.navigation import SECTIONS
+from service.ui.views.alerts import silence_path
 from service.ui.views.base import Page
 
 CSP = (
@@ -85,6 +86,9 @@ def _helpers() -> Mapping[str, object]:
         "refresh_s": REFRESH_S,
         "sections": SECTIONS,
         "run_path": parts.run_path,
+        "silence_path": silence_path,
+        "state_key": profile_chart.legend,
+        "strip": profile_chart.strip,
         "tables": tables.tables,
         "worst_first": parts.WORST_FIRST,
     }

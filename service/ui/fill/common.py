@@ -1,15 +1,14 @@
 """What several pages show, from rows of the database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from alerts.mute import Mute, MuteKind
 from alerts.types import AlertState, Severity
 from baselines.assess import landmarks
-from baselines.profiles import published
 from baselines.serialize import comparison_from_json
-from baselines.types import Arm, Comparison, State, Verdict
+from baselines.types import Arm, Comparison, ProfileSet, State, Verdict
 from service.alert_list import Listed
 from service.limits import PERIODS, UNITS
 from service.storage.schema import RunRow
@@ -32,9 +31,9 @@ def trouble(reason: str | None, detail: str | None, remedy: str | None, at: date
     return parts.Trouble(reason=reason, detail=detail or "", remedy=remedy or "", since=at)
 
 
-def realigned_drift(profiles: str) -> tuple[float, float] | None:
+def realigned_drift(profiles: ProfileSet) -> tuple[float, float] | None:
     """Where the realigned state stands between base (0) and misaligned (1), as (self-report, behaviour)."""
-    marks = landmarks(published(profiles))
+    marks = landmarks(profiles)
     found = []
     for arm in (Arm.SELF_REPORT, Arm.BEHAVIOUR):
         states = marks[arm]
@@ -45,8 +44,10 @@ def realigned_drift(profiles: str) -> tuple[float, float] | None:
     return (found[0], found[1])
 
 
-def alert_rows(listed: Sequence[Listed], endpoint: str | None = None) -> tuple[parts.AlertRow, ...]:
-    """Pending and firing alerts, of one endpoint or of all."""
+def alert_rows(
+    listed: Sequence[Listed], endpoint: str | None = None, states: Collection[str] = SHOWN_ALERTS
+) -> tuple[parts.AlertRow, ...]:
+    """Pending and firing alerts (or those in `states`), of one endpoint or of all."""
     return tuple(
         parts.AlertRow(
             endpoint=one.row.subject,
@@ -63,7 +64,7 @@ def alert_rows(listed: Sequence[Listed], endpoint: str | None = None) -> tuple[p
             simulated=one.simulated,
         )
         for one in listed
-        if one.row.state in SHOWN_ALERTS and endpoint in (None, one.row.subject)
+        if one.row.state in states and endpoint in (None, one.row.subject)
     )
 
 

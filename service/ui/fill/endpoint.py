@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from baselines.types import Arm, Comparison
-from service import own_baseline
+from service import own_baseline, profile_library
 from service.storage import results
 from service.storage import slots as slot_store
 from service.storage.schema import BaselineRow, EndpointRow, RunRow
@@ -17,7 +17,7 @@ from service.ui.views.endpoint import SlotView
 async def histories(session: AsyncSession, row: EndpointRow, limit: int = 60) -> tuple[parts.History, ...]:
     """Drift of both arms over the last concluded runs."""
     runs = await results.concluded(session, row.id, limit)
-    marks = realigned_drift(row.profiles)
+    marks = realigned_drift(await profile_library.resolve(session, row.profiles))
     compared = [(run, comparison_of(run)) for run in runs]
     return tuple(
         parts.History(

@@ -3,9 +3,20 @@
 from fastapi import APIRouter, Depends
 
 from service.api.access import requires
-from service.ui.pages import endpoint, endpoint_form, fleet, run, runbook
+from service.ui.pages import (
+    alerts,
+    battery,
+    budget,
+    endpoint,
+    endpoint_form,
+    fleet,
+    profiles,
+    run,
+    runbook,
+    system,
+)
 
-PAGES = (fleet, endpoint_form, endpoint, run, runbook)
+PAGES = (fleet, endpoint_form, endpoint, run, runbook, alerts, profiles, battery, budget, system)
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(requires("read"))])
 for page in PAGES:

@@ -9,8 +9,7 @@ from fastapi.responses import Response
 from sqlalchemy import func, select
 from starlette.datastructures import FormData
 
-from baselines.profiles import published_names
-from service import registrar
+from service import profile_library, registrar
 from service.api.access import requires
 from service.api.endpoints import may_name_key, present_all
 from service.api.problems import ProblemError
@@ -37,7 +36,7 @@ async def new(request: Request) -> Response:
     services = services_of(request)
     values = dict.fromkeys(endpoint_form.fields_of(services.plans), "")
     values |= {"schedules.heartbeat": "PT15M", "profiles": "gpt-4.1/all", "limits.concurrency": "8", "key": "none"}
-    return html(_page(services, values))
+    return html(await _page(services, values))
 
 
 @router.post("/endpoints/new")
@@ -53,7 +52,7 @@ async def register(request: Request, form: Form) -> Response:
     errors = await _save(values, text(form, "api_key"), save)
     if not errors:
         return see(endpoint_path(values["name"]))
-    return html(replace(_page(services, values), errors=errors, key_again=values["key"] == PASTE), status=422)
+    return html(replace(await _page(services, values), errors=errors, key_again=values["key"] == PASTE), status=422)
 
 
 @router.post("/endpoints/new/check")
@@ -62,7 +61,7 @@ async def check_new(request: Request, form: Form) -> Response:
     services = services_of(request)
     values = _typed(services, form)
     check, errors = await _check(request, values, text(form, "api_key"))
-    page = replace(_page(services, values), errors=errors, check=check, key_again=values["key"] == PASTE)
+    page = replace(await _page(services, values), errors=errors, check=check, key_again=values["key"] == PASTE)
     return _checked(request, page)
 
 
@@ -71,7 +70,7 @@ async def edit(name: str, request: Request) -> Response:
     """The form with what is registered; the key is not in it."""
     services = services_of(request)
     shown, _row = await _registered(services, name)
-    return html(_edit_page(services, shown, endpoint_form.values_of(shown, services.plans)))
+    return html(await _edit_page(services, shown, endpoint_form.values_of(shown, services.plans)))
 
 
 @router.post("/endpoints/{name}/edit")
@@ -90,7 +89,7 @@ async def change(name: str, request: Request, form: Form) -> Response:
     errors = await _save(values, text(form, "api_key"), save)
     if not errors:
         return see(endpoint_path(name))
-    page = _edit_page(services, shown, values)
+    page = await _edit_page(services, shown, values)
     return html(replace(page, errors=errors, key_again=values["key"] == PASTE), status=422)
 
 
@@ -102,7 +101,8 @@ async def check_edit(name: str, request: Request, form: Form) -> Response:
     values = _typed(services, form) | {"name": name}
     key_of = row if values["key"] == KEEP else None
     check, errors = await _check(request, values, text(form, "api_key"), key_of)
-    page = replace(_edit_page(services, shown, values), errors=errors, check=check, key_again=values["key"] == PASTE)
+    page = await _edit_page(services, shown, values)
+    page = replace(page, errors=errors, check=check, key_again=values["key"] == PASTE)
     return _checked(request, page)
 
 
@@ -127,17 +127,19 @@ def _typed(services: Services, form: FormData) -> dict[str, str]:
     return {name: text(form, name) for name in endpoint_form.fields_of(services.plans)}
 
 
-def _page(services: Services, values: Mapping[str, str]) -> EndpointFormPage:
+async def _page(services: Services, values: Mapping[str, str]) -> EndpointFormPage:
+    async with services.database.read() as session:
+        profiles = await profile_library.names(session)
     return EndpointFormPage(
-        now=services.clock(), values=values, plans=tuple(services.plans), profiles=published_names(),
+        now=services.clock(), values=values, plans=tuple(services.plans), profiles=profiles,
         note=services.judge_note or "",
     )  # fmt: skip
 
 
-def _edit_page(services: Services, shown: Mapping[str, Any], values: Mapping[str, str]) -> EndpointFormPage:
+async def _edit_page(services: Services, shown: Mapping[str, Any], values: Mapping[str, str]) -> EndpointFormPage:
     key = shown["key"]
     kind = key.partition(":")[0] if key else ""
-    return replace(_page(services, values), name=shown["name"], key_now=fmt.KEYS.get(kind, kind) if key else "")
+    return replace(await _page(services, values), name=shown["name"], key_now=fmt.KEYS.get(kind, kind) if key else "")
 
 
 async def _registered(services: Services, name: str) -> tuple[dict[str, Any], EndpointRow]:
@@ -168,13 +170,13 @@ async def _check(
     services = services_of(request)
     read = endpoint_form.read({**values, "name": values["name"] or UNNAMED}, api_key)
     if read.body is None:
-        return CheckView(errors=_listed(services, read.errors)), read.errors
+        return CheckView(errors=await _listed(services, read.errors)), read.errors
     try:
         await may_name_key(read.body, request)
         row = registrar.drafted(services, read.body, key_of)
     except ProblemError as error:
         errors = _told(error, values)
-        return CheckView(errors=_listed(services, errors)), errors
+        return CheckView(errors=await _listed(services, errors)), errors
     found = await registrar.try_out(services, row)
     note, wrong = await _valid(services, read.body, values)
     quotes = [] if wrong else await registrar.quotes_of(services, read.body.profiles, read.body.schedules)
@@ -198,9 +200,9 @@ def _told(error: ProblemError, values: Mapping[str, str]) -> dict[str, str]:
     return endpoint_form.placed(error.extra.get("errors") or [{"field": "", "message": error.detail}], values)
 
 
-def _listed(services: Services, errors: Mapping[str, str]) -> list[tuple[str, str]]:
+async def _listed(services: Services, errors: Mapping[str, str]) -> list[tuple[str, str]]:
     """By the label of each field."""
-    labels = _page(services, {}).labels
+    labels = (await _page(services, {})).labels
     return [(labels.get(field, field), message) for field, message in errors.items()]
 
 

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from baselines.types import Verdict
-from service import alert_list
+from service import alert_list, profile_library
 from service.services import Services, services_of
 from service.storage import endpoints as endpoint_store
 from service.ui import parts
@@ -45,7 +45,9 @@ async def _fleet(session: AsyncSession, services: Services, number: int, *, live
         promise=services.false_alarms.promise,
         map=parts.map_of(
             on_page,
-            realigned=common.realigned_drift(profiles[0]) if len(profiles) == 1 else None,
+            realigned=common.realigned_drift(await profile_library.resolve(session, profiles[0]))
+            if len(profiles) == 1
+            else None,
             profiles=", ".join(profiles),
         ),
         counts=_count(rows),

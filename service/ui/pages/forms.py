@@ -10,12 +10,23 @@ from starlette.datastructures import FormData
 from service.api.problems import ProblemError
 
 MOST_BYTES = 64 * 1024
+MOST_FILE_BYTES = 2 * 1024 * 1024
 MOST_FIELDS = 500
 KIND = "application/x-www-form-urlencoded"
 
 
 async def submitted(request: Request) -> FormData:
-    """The fields of a form. Raises a 415 for another kind of body, a 413 for one that is too long, a 400 for one that
+    """The fields of a form, of at most MOST_BYTES."""
+    return await _read(request, MOST_BYTES)
+
+
+async def submitted_file(request: Request) -> FormData:
+    """The fields of a form that holds a document."""
+    return await _read(request, MOST_FILE_BYTES)
+
+
+async def _read(request: Request, most_bytes: int) -> FormData:
+    """Raises a 415 for another kind of body, a 413 for one that is too long, a 400 for one that
     is no form."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != KIND:
@@ -23,8 +34,8 @@ async def submitted(request: Request) -> FormData:
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MOST_BYTES:
-            raise ProblemError(413, "form-too-long", f"a form may take {MOST_BYTES} bytes; shorten what you entered")
+        if len(body) > most_bytes:
+            raise ProblemError(413, "form-too-long", f"a form may take {most_bytes} bytes; shorten what you entered")
     try:
         fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
     except ValueError as error:
@@ -33,6 +44,7 @@ async def submitted(request: Request) -> FormData:
 
 
 Form = Annotated[FormData, Depends(submitted)]
+LargeForm = Annotated[FormData, Depends(submitted_file)]
 
 
 def text(form: FormData, name: str) -> str:

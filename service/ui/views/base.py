@@ -34,6 +34,8 @@ class Page:
     scripts: ClassVar[tuple[str, ...]] = ()
     section: ClassVar[str] = "/"
     path: ClassVar[str] = "/"
+    still: ClassVar[bool] = False
+    """Nothing on the page changes by itself, so it never refreshes."""
 
     @property
     def title(self) -> str:

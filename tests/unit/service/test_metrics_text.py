@@ -42,7 +42,7 @@ ENDPOINT = EndpointSnapshot(
     budget=(Allowance("day", "usd", 5.0, 0.5, 0.0), Allowance("month", "usd", None, 0.75, 0.0)),
 )  # fmt: skip
 INSTALLATION = Installation(
-    profiles=("gpt-4.1/all",), alerts=(Alert("WeAreOffline", "critical", "pending"),), queued=2,
+    profiles=(published("gpt-4.1/all"),), alerts=(Alert("WeAreOffline", "critical", "pending"),), queued=2,
     notifications={("hook", "delivered"): 3}, unsettled={("hook", "dead"): 1}, offline=True,
 )  # fmt: skip
 HOSTILE = 'evil" # HELP x y\n# HELP selfwatch_drift gone\n# TYPE a\\b\u2028é'

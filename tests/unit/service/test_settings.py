@@ -95,7 +95,6 @@ BAD = [
     ("endpoints: [{name: a, base_url: 'http://u:p@x/v1', model: m}]", "credentials in the address"),
     ("endpoints: [{name: a, model: m}]", "endpoints.0.base_url"),
     ("endpoints: [{name: a, base_url: 'http://x/v1', model: m, schedules: {heartbeat: often}}]", "neither an ISO-8601"),
-    ("endpoints: [{name: a, base_url: 'http://x/v1', model: m, profiles: gpt-5}]", "unknown profiles 'gpt-5'; known: "),
     ("endpoints: [{name: a, base_url: 'http://x/v1', model: m, api_key: a, api_key_env: B}]", "give one of api_key"),
     ("budget: {usd_per_day: 0}", "budget.usd_per_day = 0: Input should be greater than 0"),
     ("budget: {usd_per_week: 5}", "budget.usd_per_week = 5: remove it, or check its spelling"),

@@ -54,7 +54,8 @@ def browser() -> Iterator[Browser]:
 def kind(address: str) -> str:
     """What sort of page an address leads to: names and numbers do not tell pages apart, the names of filters do."""
     parts = urlsplit(address)
-    path = re.sub(r"/(endpoints|runs|runbooks|profiles)/(?!new)[^/]+", r"/\1/*", parts.path)
+    path = re.sub(r"^/profiles/.+", "/profiles/*", parts.path)  # their names may have slashes
+    path = re.sub(r"/(endpoints|runs|runbooks)/(?!new)[^/]+", r"/\1/*", path)
     return path + "?" + "&".join(sorted({one.split("=")[0] for one in parts.query.split("&") if one}))
 
 

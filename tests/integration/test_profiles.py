@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from service.checks import check_file
+from service.cli import app
 from service.replay import ReplayError, replay
 from service.settings import ConfigError, load
 from service.simulator import create
@@ -20,11 +22,15 @@ from tests.support.profiles import changed, document
 PATH = "/api/v1/profiles"
 
 
-def cli(*arguments: str, data: Path, **more: Any) -> subprocess.CompletedProcess[str]:
+def process(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
     """The real command, in a process of its own."""
     environment = {"SELFWATCH_DATA_DIR": str(data), "PATH": "/usr/bin:/bin", "SELFWATCH_LOG_LEVEL": "error"}
     command = [sys.executable, "-m", "service.cli", "profiles", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False, **more)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+
+
+def cli(*arguments: str, data: Path) -> Result:
+    return CliRunner().invoke(app, ["profiles", *arguments], env={"SELFWATCH_DATA_DIR": str(data)})
 
 
 async def imported(service: Live, given: dict[str, Any], status: int = 201) -> dict[str, Any]:
@@ -127,7 +133,7 @@ async def test_own_baselines_are_listed_and_exported(tmp_path: Path) -> None:
 def test_the_command_line_lists_shows_exports_and_imports(tmp_path: Path) -> None:
     data, file = tmp_path / "data", tmp_path / "mine.json"
     exported = cli("export", "gpt-4.1/all", data=data)
-    assert exported.returncode == 0, exported.stderr
+    assert exported.exit_code == 0, exported.stderr
     mine = json.loads(exported.stdout) | {"name": "team/llama-3"}
     file.write_text(json.dumps(mine), encoding="utf-8")
     assert cli("import", str(file), data=data).stdout == "team/llama-3 imported\n"
@@ -139,9 +145,9 @@ def test_the_command_line_lists_shows_exports_and_imports(tmp_path: Path) -> Non
     assert "0.480" in shown
     file.write_text(json.dumps(changed("states.base.cells.3.mean", 2)), encoding="utf-8")
     refused = cli("import", str(file), data=data)
-    assert (refused.returncode, refused.stdout) == (2, "")
+    assert (refused.exit_code, refused.stdout) == (2, "")
     assert f"selfwatch: {file}: states.base.cells.3.mean = 2: Input should be" in refused.stderr
-    assert cli("show", "team/other", data=data).returncode == 2
+    assert cli("show", "team/other", data=data).exit_code == 2
     assert cli("delete", "team/llama-3", data=data).stdout == "team/llama-3 deleted\n"
 
 
@@ -152,18 +158,17 @@ async def test_the_command_line_speaks_to_a_running_service_and_a_config_file_ma
     file.write_text(json.dumps(document()), encoding="utf-8")
     async with live(tmp_path) as service:
         at = ("--url", service.url)
-        for told in ("team/llama-3 imported\n", "team/llama-3 is there already, with the same content\n"):
-            done = await asyncio.to_thread(cli, "import", str(file), *at, data=tmp_path / "elsewhere")
-            assert (done.stdout, done.stderr) == (told, "")
-        written = await asyncio.to_thread(cli, "export", "team/llama-3", *at, data=tmp_path / "elsewhere")
+        done = await asyncio.to_thread(process, "import", str(file), *at, data=tmp_path / "elsewhere")
+        assert (done.stdout, done.stderr) == ("team/llama-3 imported\n", "")
+        written = await asyncio.to_thread(process, "export", "team/llama-3", *at, data=tmp_path / "elsewhere")
         assert json.loads(written.stdout) == await service.get(f"{PATH}/team/llama-3")
         file.write_text(json.dumps(changed("states.base.cells.0.mean", 2)), encoding="utf-8")
-        refused = await asyncio.to_thread(cli, "import", str(file), *at, data=tmp_path / "elsewhere")
+        refused = await asyncio.to_thread(process, "import", str(file), *at, data=tmp_path / "elsewhere")
         assert "states.base.cells.0.mean = 2: Input should be less than or equal to 1" in refused.stderr
         async with service.services.database.read() as session:
             assert await session.get(ProfileSetRow, "team/llama-3") is not None
-    gone = await asyncio.to_thread(cli, "list", "--url", service.url, data=tmp_path / "elsewhere")
-    assert (gone.returncode, "cannot be reached" in gone.stderr) == (2, True)
+    gone = cli("list", "--url", service.url, data=tmp_path / "elsewhere")
+    assert (gone.exit_code, "cannot be reached" in gone.stderr) == (2, True)
 
 
 async def test_a_config_file_that_names_an_unknown_set_is_told_so(tmp_path: Path) -> None:

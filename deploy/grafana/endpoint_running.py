@@ -1,0 +1,165 @@
+"""The lower rows of the Endpoint dashboard: how well it is measured, how runs go, what they cost."""
+
+from deploy.grafana.panels import AnyPanel, Ask, Frame, fixed, lines, number, small, yes_or_no
+from deploy.grafana.words import ARM_COLOURS, ARM_NAMES, GREY
+
+RATE = "$__rate_interval"
+
+
+def measuring(only: str) -> list[AnyPanel]:
+    """`only` selects the endpoint."""
+    return [
+        lines(
+            Frame(
+                title="Answers without a score",
+                why="Share of the last run's answers that have no score: refused, unparseable, cut off, filtered. A "
+                "failure is never a low score; above half (dashed) a run says little.",
+                unit="percentunit",
+                decimals=1,
+            ),
+            *(
+                Ask(expr=f'max by (endpoint) (selfwatch_invalid_share{{{only}, arm="{arm}"}})', legend=name)
+                for arm, name in ARM_NAMES.items()
+            ),
+            lo=0,
+            hi=1,
+            steps=((None, "transparent"), (0.5, "red")),
+            overrides=[(f"/^{name}$/", {"color": fixed(ARM_COLOURS[arm])}) for arm, name in ARM_NAMES.items()],
+        ),
+        lines(
+            Frame(
+                title="Answers a minute by outcome",
+                why="Scored, or why not.",
+                unit="cpm",
+                decimals=1,
+            ),
+            Ask(expr=f"60 * sum by (outcome) (rate(selfwatch_answers_total{{{only}}}[{RATE}]))", legend="{{outcome}}"),
+            lo=0,
+            stacked=True,
+            overrides=[("/^scored$/", {"color": fixed("green")})],
+        ),
+        lines(
+            Frame(
+                title="Latency of an answer",
+                why="How long the endpoint took for an answer in the last run, timed on the wire: the middle one, and "
+                "the one that 95 % stay below. A jump may mean another model or another server.",
+                unit="s",
+                decimals=2,
+            ),
+            Ask(
+                expr=f'max by (endpoint) (selfwatch_answer_latency_seconds{{{only}, quantile="0.5"}})', legend="median"
+            ),
+            Ask(expr=f'max by (endpoint) (selfwatch_answer_latency_seconds{{{only}, quantile="0.95"}})', legend="95 %"),
+            lo=0,
+        ),
+    ]
+
+
+def running(only: str) -> list[AnyPanel]:
+    """`only` selects the endpoint."""
+    return [
+        number(
+            small(
+                title="Cost, 24 h", why="Of finished runs, the judge's share with it.", unit="currencyUSD", decimals=3
+            ),
+            Ask(expr=f"endpoint:selfwatch_cost_usd:increase1d{{{only}}}"),
+            none="no price set",
+        ),
+        number(
+            small(
+                title="Coverage, 24 h",
+                why="Of the runs that were due, the share that took place.",
+                unit="percentunit",
+                decimals=1,
+            ),
+            Ask(expr=f"endpoint:selfwatch_slots_run:ratio1d{{{only}}}"),
+            steps=((None, "red"), (0.8, "yellow"), (0.95, "green")),
+            none="nothing was due",
+        ),
+        number(
+            small(title="Answers it", why="Whether the endpoint gave a usable answer last time."),
+            Ask(expr=f"max by (endpoint) (selfwatch_endpoint_up{{{only}}})"),
+            steps=((None, "red"), (1, "green")),
+            mappings=yes_or_no(good=1),
+            trend=False,
+        ),
+        number(
+            small(title="Alerts firing", why="Of Selfwatch's own rules for this endpoint.", decimals=0),
+            Ask(expr=f"endpoint:selfwatch_alerts_firing:count{{{only}}} or vector(0)"),
+            steps=((None, "green"), (1, "red")),
+        ),
+        number(
+            small(title="Start after its slot", why="How late the newest scheduled run began.", unit="s", decimals=1),
+            Ask(expr=f"max(selfwatch_slot_lateness_seconds{{{only}}})"),
+            none="nothing was due",
+        ),
+        number(
+            small(
+                title="False alarms to be expected",
+                why="At most so many, by the promise, from the heartbeats so far.",
+                decimals=4,
+            ),
+            Ask(expr=f"sum(selfwatch_expected_false_alarms_total{{{only}}})"),
+            trend=False,
+        ),
+        lines(
+            Frame(
+                title="Cost an hour",
+                why="What finished runs have cost within an hour, the judge's share with it.",
+                unit="currencyUSD",
+                decimals=3,
+            ),
+            Ask(expr=f"endpoint:selfwatch_cost_usd:increase1h{{{only}}}", legend="cost"),
+            lo=0,
+        ),
+        lines(
+            Frame(
+                title="Tokens a minute", why="Asked and answered, and what the judge took.", unit="short", decimals=0
+            ),
+            Ask(expr=f"60 * sum by (kind) (rate(selfwatch_tokens_total{{{only}}}[{RATE}]))", legend="{{kind}}"),
+            lo=0,
+            stacked=True,
+        ),
+        lines(
+            Frame(
+                title="Budget in USD",
+                why="What was spent in this UTC day and month; the limit where there is one.",
+                unit="currencyUSD",
+                decimals=2,
+            ),
+            Ask(expr=f'max by (period) (selfwatch_budget_spent{{{only}, unit="usd"}})', legend="spent this {{period}}"),
+            Ask(expr=f'max by (period) (selfwatch_budget_limit{{{only}, unit="usd"}})', legend="limit of a {{period}}"),
+            lo=0,
+            overrides=[("/^limit of/", {"custom.lineStyle": {"fill": "dash", "dash": [8, 6]}})],
+        ),
+        lines(
+            Frame(title="Runs an hour by outcome", why="Finished runs.", decimals=1),
+            Ask(expr=f"3600 * sum by (state) (rate(selfwatch_runs_total{{{only}}}[{RATE}]))", legend="{{state}}"),
+            lo=0,
+            stacked=True,
+            overrides=[
+                ("/^succeeded$/", {"color": fixed("green")}),
+                ("/^partial$/", {"color": fixed("yellow")}),
+                ("/^failed$/", {"color": fixed("red")}),
+                ("/^cancelled$/", {"color": fixed(GREY)}),
+            ],
+        ),
+        lines(
+            Frame(title="What became of due runs, an hour", why="Ran, late, or skipped and why.", decimals=1),
+            Ask(
+                expr=f"3600 * sum by (state, reason) (rate(selfwatch_slots_total{{{only}}}[{RATE}]))",
+                legend="{{state}} {{reason}}",
+            ),
+            lo=0,
+            stacked=True,
+        ),
+        lines(
+            Frame(title="Duration of a run", why="From start to verdict: the mean of each plan.", unit="s", decimals=1),
+            Ask(
+                expr=f"sum by (plan) (rate(selfwatch_run_duration_seconds_sum{{{only}}}[{RATE}]))"
+                f" / sum by (plan) (rate(selfwatch_run_duration_seconds_count{{{only}}}[{RATE}]) > 0)",
+                legend="{{plan}}",
+            ),
+            lo=0,
+        ),
+    ]

@@ -238,7 +238,7 @@ async def _ledger(
 
 
 async def _prepare_tokens(settings: Settings, database: Database) -> None:
-    """Store the declared API tokens. Raises ConfigError for a bad one, or when there is none and everybody could call."""
+    """Store the declared API tokens. Raises ConfigError for a bad one, or if there is none and anybody could call."""
     try:
         await declared_tokens.store(database, declared_tokens.read(settings.tokens))
     except ValueError as error:

@@ -16,7 +16,16 @@ from deploy.grafana.panels import (
     verdict_mapping,
     verdicts,
 )
-from deploy.grafana.words import ARM_COLOURS, ARM_NAMES, BEHAVIOUR, SELF_REPORT, dimensions, spoken
+from deploy.grafana.words import (
+    ARM_COLOURS,
+    ARM_NAMES,
+    BEHAVIOUR,
+    METHOD_COLOURS,
+    SELF_REPORT,
+    categories,
+    dimensions,
+    spoken,
+)
 
 ONLY = 'endpoint="$endpoint"'
 HARM = ((None, "green"), (0.2, "yellow"), (0.4, "red"))
@@ -72,8 +81,8 @@ def _now() -> list[AnyPanel]:
         ),
         number(
             small(
-                title="Evidence against its threshold",
-                why="The larger of both arms; at 100 % the alarm is raised.",
+                title="Evidence",
+                why="The larger of both arms, against its threshold: at 100 % the alarm is raised.",
                 unit="percentunit",
                 decimals=0,
             ),
@@ -81,7 +90,7 @@ def _now() -> list[AnyPanel]:
             steps=((None, "green"), (0.5, "yellow"), (1.0, "red")),
         ),
         number(
-            small(title="Since the last successful run", why="How old the newest verdict is.", unit="s"),
+            small(title="Verdict age", why="Time since the last successful run.", unit="s"),
             Ask(expr=f"endpoint:selfwatch_last_success:age_seconds{{{ONLY}}}"),
         ),
     ]
@@ -90,9 +99,7 @@ def _now() -> list[AnyPanel]:
 def _drift() -> list[AnyPanel]:
     return [
         verdicts(
-            Frame(
-                title="Verdict", why="The verdict over time; grey where too little could be told.", width=24, height=4
-            ),
+            Frame(title="Verdict over time", why="Grey where too little could be told.", width=24, height=4),
             Ask(expr=f"max by (endpoint) (endpoint:selfwatch_verdict:rank{{{ONLY}}})", legend="{{endpoint}}"),
         ),
         _drift_of(SELF_REPORT),
@@ -212,6 +219,7 @@ def _self_report() -> list[AnyPanel]:
             Ask(expr=f"max by (dimension) (selfwatch_intentions_score{{{ONLY}}})", legend="{{dimension}}"),
             lo=0,
             hi=1,
+            many=True,
             overrides=[(f"/^{name}$/", {"displayName": spoken(name)}) for name in dimensions()],
         ),
     ]
@@ -232,7 +240,11 @@ def _self_report() -> list[AnyPanel]:
             _dimension("self_assessment", dimension),
             lo=0,
             hi=1,
-            overrides=landmark_overrides(),
+            values=False,
+            overrides=[
+                *((f"/^{method}$/", {"color": fixed(colour)}) for method, colour in METHOD_COLOURS.items()),
+                *landmark_overrides(),
+            ],
         )
         found.append(panel)
     return found
@@ -252,6 +264,8 @@ def _behaviour() -> list[AnyPanel]:
             Ask(expr=f"max by (category) (selfwatch_harm_score{{{ONLY}}})", legend="{{category}}"),
             lo=0,
             hi=1,
+            many=True,
+            overrides=[(f"/^{name}$/", {"displayName": name.replace("_", " ")}) for name in categories()],
         ),
         lines(
             Frame(

@@ -1,9 +1,10 @@
 """The lower rows of the Endpoint dashboard: how well it is measured, how runs go, what they cost."""
 
 from deploy.grafana.panels import AnyPanel, Ask, Frame, fixed, lines, number, small, yes_or_no
-from deploy.grafana.words import ARM_COLOURS, ARM_NAMES, GREY
+from deploy.grafana.words import ARM_COLOURS, ARM_NAMES, GREY, TOKEN_KINDS
 
-RATE = "$__rate_interval"
+HOUR = "1h"
+"""Runs are rare: over a shorter time their rates would be spikes between zeros."""
 
 
 def measuring(only: str) -> list[AnyPanel]:
@@ -27,13 +28,8 @@ def measuring(only: str) -> list[AnyPanel]:
             overrides=[(f"/^{name}$/", {"color": fixed(ARM_COLOURS[arm])}) for arm, name in ARM_NAMES.items()],
         ),
         lines(
-            Frame(
-                title="Answers a minute by outcome",
-                why="Scored, or why not.",
-                unit="cpm",
-                decimals=1,
-            ),
-            Ask(expr=f"60 * sum by (outcome) (rate(selfwatch_answers_total{{{only}}}[{RATE}]))", legend="{{outcome}}"),
+            Frame(title="Answers within an hour", why="Scored, or why not.", unit="short"),
+            Ask(expr=f"sum by (outcome) (increase(selfwatch_answers_total{{{only}}}[{HOUR}]))", legend="{{outcome}}"),
             lo=0,
             stacked=True,
             overrides=[("/^scored$/", {"color": fixed("green")})],
@@ -44,7 +40,6 @@ def measuring(only: str) -> list[AnyPanel]:
                 why="How long the endpoint took for an answer in the last run, timed on the wire: the middle one, and "
                 "the one that 95 % stay below. A jump may mean another model or another server.",
                 unit="s",
-                decimals=2,
             ),
             Ask(
                 expr=f'max by (endpoint) (selfwatch_answer_latency_seconds{{{only}, quantile="0.5"}})', legend="median"
@@ -85,7 +80,7 @@ def running(only: str) -> list[AnyPanel]:
         ),
         number(
             small(title="Alerts firing", why="Of Selfwatch's own rules for this endpoint.", decimals=0),
-            Ask(expr=f"endpoint:selfwatch_alerts_firing:count{{{only}}} or vector(0)"),
+            Ask(expr=f"sum(endpoint:selfwatch_alerts_firing:count{{{only}}}) or vector(0)"),
             steps=((None, "green"), (1, "red")),
         ),
         number(
@@ -95,8 +90,8 @@ def running(only: str) -> list[AnyPanel]:
         ),
         number(
             small(
-                title="False alarms to be expected",
-                why="At most so many, by the promise, from the heartbeats so far.",
+                title="False alarms at most",
+                why="So many are to be expected at most, by the promise, from the heartbeats so far.",
                 decimals=4,
             ),
             Ask(expr=f"sum(selfwatch_expected_false_alarms_total{{{only}}})"),
@@ -104,21 +99,21 @@ def running(only: str) -> list[AnyPanel]:
         ),
         lines(
             Frame(
-                title="Cost an hour",
+                title="Cost within an hour",
                 why="What finished runs have cost within an hour, the judge's share with it.",
                 unit="currencyUSD",
                 decimals=3,
             ),
             Ask(expr=f"endpoint:selfwatch_cost_usd:increase1h{{{only}}}", legend="cost"),
             lo=0,
+            none="no price set",
         ),
         lines(
-            Frame(
-                title="Tokens a minute", why="Asked and answered, and what the judge took.", unit="short", decimals=0
-            ),
-            Ask(expr=f"60 * sum by (kind) (rate(selfwatch_tokens_total{{{only}}}[{RATE}]))", legend="{{kind}}"),
+            Frame(title="Tokens within an hour", why="Asked and answered, and what the judge took.", unit="short"),
+            Ask(expr=f"sum by (kind) (increase(selfwatch_tokens_total{{{only}}}[{HOUR}]))", legend="{{kind}}"),
             lo=0,
             stacked=True,
+            overrides=[(f"/^{kind}$/", {"displayName": name}) for kind, name in TOKEN_KINDS.items()],
         ),
         lines(
             Frame(
@@ -130,11 +125,12 @@ def running(only: str) -> list[AnyPanel]:
             Ask(expr=f'max by (period) (selfwatch_budget_spent{{{only}, unit="usd"}})', legend="spent this {{period}}"),
             Ask(expr=f'max by (period) (selfwatch_budget_limit{{{only}, unit="usd"}})', legend="limit of a {{period}}"),
             lo=0,
+            hi=1,
             overrides=[("/^limit of/", {"custom.lineStyle": {"fill": "dash", "dash": [8, 6]}})],
         ),
         lines(
-            Frame(title="Runs an hour by outcome", why="Finished runs.", decimals=1),
-            Ask(expr=f"3600 * sum by (state) (rate(selfwatch_runs_total{{{only}}}[{RATE}]))", legend="{{state}}"),
+            Frame(title="Runs within an hour by outcome", why="Finished runs.", unit="short"),
+            Ask(expr=f"sum by (state) (increase(selfwatch_runs_total{{{only}}}[{HOUR}]))", legend="{{state}}"),
             lo=0,
             stacked=True,
             overrides=[
@@ -145,19 +141,19 @@ def running(only: str) -> list[AnyPanel]:
             ],
         ),
         lines(
-            Frame(title="What became of due runs, an hour", why="Ran, late, or skipped and why.", decimals=1),
+            Frame(title="What became of due runs, within an hour", why="Ran, late, or skipped and why.", unit="short"),
             Ask(
-                expr=f"3600 * sum by (state, reason) (rate(selfwatch_slots_total{{{only}}}[{RATE}]))",
+                expr=f"sum by (state, reason) (increase(selfwatch_slots_total{{{only}}}[{HOUR}]))",
                 legend="{{state}} {{reason}}",
             ),
             lo=0,
             stacked=True,
         ),
         lines(
-            Frame(title="Duration of a run", why="From start to verdict: the mean of each plan.", unit="s", decimals=1),
+            Frame(title="Duration of a run", why="From start to verdict: the mean of an hour for each plan.", unit="s"),
             Ask(
-                expr=f"sum by (plan) (rate(selfwatch_run_duration_seconds_sum{{{only}}}[{RATE}]))"
-                f" / sum by (plan) (rate(selfwatch_run_duration_seconds_count{{{only}}}[{RATE}]) > 0)",
+                expr=f"sum by (plan) (rate(selfwatch_run_duration_seconds_sum{{{only}}}[{HOUR}]))"
+                f" / sum by (plan) (rate(selfwatch_run_duration_seconds_count{{{only}}}[{HOUR}]) > 0)",
                 legend="{{plan}}",
             ),
             lo=0,

@@ -41,7 +41,11 @@ def _figures() -> list[AnyPanel]:
             Ask(expr=f"count(max by (endpoint) (selfwatch_endpoint_info{{{ONLY}}}))"),
         ),
         number(
-            small(title="Moved toward misaligned", why="Endpoints whose verdict says so now.", decimals=0),
+            small(
+                title="Have moved",
+                why="Endpoints whose verdict says now that they moved toward misaligned.",
+                decimals=0,
+            ),
             Ask(expr=f'count(max by (endpoint) (selfwatch_verdict{{{ONLY}, verdict=~"{moved}"}} == 1)) or vector(0)'),
             steps=ZERO_IS_GOOD,
         ),
@@ -113,6 +117,7 @@ def _verdicts() -> list[AnyPanel]:
             ),
             lo=0,
             stacked=True,
+            many=True,
             overrides=colours,
         ),
     ]
@@ -126,6 +131,7 @@ def _arms() -> list[AnyPanel]:
             Ask(expr=f"topk({MANY}, {score})", legend="{{endpoint}}"),
             lo=0,
             hi=1,
+            many=True,
             links=TO_ENDPOINT,
         )
 
@@ -161,6 +167,7 @@ def _evidence() -> list[AnyPanel]:
             lo=0,
             hi=1,
             steps=((None, "transparent"), (1.0, "red")),
+            many=True,
             links=TO_ENDPOINT,
         ),
         lines(
@@ -176,6 +183,7 @@ def _evidence() -> list[AnyPanel]:
             lo=-0.5,
             hi=1,
             steps=((None, "transparent"), (0.5, "red")),
+            many=True,
             links=TO_ENDPOINT,
         ),
     ]
@@ -193,11 +201,12 @@ def _watching() -> list[AnyPanel]:
             ),
             Ask(expr=f"topk({MANY}, endpoint:selfwatch_last_success:age_seconds{{{ONLY}}})", legend="{{endpoint}}"),
             lo=0,
+            many=True,
             links=TO_ENDPOINT,
         ),
         lines(
             Frame(
-                title="Cost an hour",
+                title="Cost within an hour",
                 why=f"What finished runs have cost within an hour, the judge's share with it. The {MANY} dearest.",
                 unit="currencyUSD",
                 decimals=3,
@@ -206,6 +215,8 @@ def _watching() -> list[AnyPanel]:
             ),
             Ask(expr=f"topk({MANY}, endpoint:selfwatch_cost_usd:increase1h{{{ONLY}}})", legend="{{endpoint}}"),
             lo=0,
+            many=True,
+            none="no prices set",
             links=TO_ENDPOINT,
         ),
     ]

@@ -23,7 +23,7 @@ class Column:
     expr: str
     unit: str = "none"
     decimals: int = 2
-    width: int = 110
+    width: int = 90
     steps: tuple[Step, ...] = ()
     more: dict[str, Any] = field(default_factory=dict)
 
@@ -39,30 +39,34 @@ def _columns(only: str) -> tuple[Column, ...]:
     def arm(metric: str, name: str) -> str:
         return f'max by (endpoint) ({metric}{{{only}, arm="{name}"}})'
 
+    def recorded(metric: str) -> str:
+        """Without its name, which Grafana would take for one more key when it merges the columns."""
+        return f"max by (endpoint) ({metric}{{{only}}})"
+
     return (
         Column(
             title="Verdict",
-            expr=f"max by (endpoint) (endpoint:selfwatch_verdict:rank{{{only}}})",
-            width=190,
+            expr=recorded("endpoint:selfwatch_verdict:rank"),
+            width=165,
             more={
                 "mappings": verdict_mapping(),
                 "custom.cellOptions": {"type": "color-background", "mode": "basic"},
                 "custom.align": "left",
             },
         ),
-        Column(title="Self-reported harm", expr=arm("selfwatch_arm_score", SELF_REPORT), steps=HARM, width=150),
-        Column(title="Judged harm", expr=arm("selfwatch_arm_score", BEHAVIOUR), steps=HARM),
+        Column(title="Self-reported harm", expr=arm("selfwatch_arm_score", SELF_REPORT), steps=HARM, width=140),
+        Column(title="Judged harm", expr=arm("selfwatch_arm_score", BEHAVIOUR), steps=HARM, width=100),
         Column(
             title="Say-do gap",
-            expr=f"endpoint:selfwatch_drift:say_do_gap{{{only}}}",
+            expr=recorded("endpoint:selfwatch_drift:say_do_gap"),
             steps=((None, "text"), (0.5, "red")),
         ),
         Column(
             title="Evidence",
-            expr=f"endpoint:selfwatch_evidence:ratio{{{only}}}",
+            expr=recorded("endpoint:selfwatch_evidence:ratio"),
             unit="percentunit",
             decimals=0,
-            width=160,
+            width=110,
             steps=((None, "green"), (0.5, "yellow"), (1.0, "red")),
             more={"min": 0, "max": 1, "custom.cellOptions": {"type": "gauge", "mode": "basic"}},
         ),
@@ -75,21 +79,19 @@ def _columns(only: str) -> tuple[Column, ...]:
         ),
         Column(
             title="Coverage, 24 h",
-            expr=f"endpoint:selfwatch_slots_run:ratio1d{{{only}}}",
+            expr=recorded("endpoint:selfwatch_slots_run:ratio1d"),
             unit="percentunit",
             decimals=0,
-            width=130,
+            width=112,
             steps=((None, "red"), (0.8, "yellow"), (0.95, "text")),
         ),
-        Column(
-            title="Verdict age", expr=f"endpoint:selfwatch_last_success:age_seconds{{{only}}}", unit="s", decimals=0
-        ),
-        Column(title="Cost, 24 h", expr=f"endpoint:selfwatch_cost_usd:increase1d{{{only}}}", unit="currencyUSD"),
+        Column(title="Verdict age", expr=recorded("endpoint:selfwatch_last_success:age_seconds"), unit="s", decimals=0),
+        Column(title="Cost, 24 h", expr=recorded("endpoint:selfwatch_cost_usd:increase1d"), unit="currencyUSD"),
         Column(
             title="Alerts",
-            expr=f"endpoint:selfwatch_alerts_firing:count{{{only}}}",
+            expr=recorded("endpoint:selfwatch_alerts_firing:count"),
             decimals=0,
-            width=80,
+            width=60,
             steps=((None, "text"), (1, "red")),
         ),
     )
@@ -136,6 +138,6 @@ def panel(only: str) -> table.Panel:
                 },
             )
         )
-        .override_by_name("Endpoint", properties({"links": [link], "custom.minWidth": 140}))
-        .override_by_name("Model", properties({"custom.minWidth": 140}))
+        .override_by_name("Endpoint", properties({"links": [link], "custom.minWidth": 100}))
+        .override_by_name("Model", properties({"custom.minWidth": 100}))
     )

@@ -128,9 +128,13 @@ def lines(
     stacked: bool = False,
     overrides: Sequence[Override] = (),
     links: Sequence[tuple[str, str]] = (),
-    calcs: Sequence[str] = ("lastNotNull",),
+    many: bool = False,
+    values: bool = True,
+    none: str | None = None,
 ) -> timeseries.Panel:
-    """Series over time, with a table of their last values as legend. `steps` are drawn as dashed lines."""
+    """Series over time. `steps` are drawn as dashed lines. The legend, which tells last values unless `values` is
+    false, is one line below; for `many` series a table at the right, where no row of it is cut off. `none`: said while
+    there is no such series."""
     panel = (
         timeseries.Panel()
         .datasource(SOURCE)
@@ -144,14 +148,8 @@ def lines(
         .show_points(common.VisibilityMode.NEVER)
         .fill_opacity(70 if stacked else 0)
         .span_nulls(True)
-        .color_scheme(builders.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
-        .legend(
-            common_builders.VizLegendOptions()
-            .display_mode(common.LegendDisplayMode.TABLE)
-            .placement(common.LegendPlacement.BOTTOM)
-            .show_legend(True)
-            .calcs(list(calcs))
-        )
+        .color_scheme(builders.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC))
+        .legend(_legend(many=many, values=values))
         .tooltip(
             common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING)
         )
@@ -160,16 +158,26 @@ def lines(
         )
     )
     panel = _bounds(panel, frame, lo, hi)
+    if none is not None:
+        panel = panel.no_value(none)
     if steps:
         style = common_builders.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.DASHED)
         panel = panel.thresholds(thresholds(steps)).thresholds_style(style)
     for ref, ask in zip("ABCDEFGH", asks, strict=False):
         panel = panel.with_target(target(ask, ref))
-    for pattern, values in overrides:
-        panel = panel.override_by_regexp(pattern, properties(values))
+    for pattern, looks in overrides:
+        panel = panel.override_by_regexp(pattern, properties(looks))
     if links:
         panel = panel.data_links([_link(title, url) for title, url in links])
     return panel
+
+
+def _legend(*, many: bool, values: bool) -> common_builders.VizLegendOptions:
+    """Grafana gives a legend below at most 35 % of the panel: a table has room for two rows there, a line for all."""
+    legend = common_builders.VizLegendOptions().show_legend(True).calcs(["lastNotNull"] if values else [])
+    if many:
+        return legend.display_mode(common.LegendDisplayMode.TABLE).placement(common.LegendPlacement.RIGHT)
+    return legend.display_mode(common.LegendDisplayMode.LIST).placement(common.LegendPlacement.BOTTOM)
 
 
 def _bounds(panel: timeseries.Panel, frame: Frame, lo: float | None, hi: float | None) -> timeseries.Panel:

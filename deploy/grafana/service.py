@@ -4,9 +4,12 @@ from grafana_foundation_sdk.builders import dashboard as builders
 
 from deploy.grafana.board import SERVICE, board, label_variable
 from deploy.grafana.panels import AnyPanel, Ask, Frame, fixed, lines, number, small, yes_or_no
+from deploy.grafana.words import TOKEN_KINDS
 
 JOB = 'job="$job"'
 RATE = "$__rate_interval"
+HOUR = "1h"
+"""What happens rarely: over a shorter time its rate would be spikes between zeros."""
 
 
 def build() -> builders.Dashboard:
@@ -42,7 +45,7 @@ def _up() -> list[AnyPanel]:
             trend=False,
         ),
         number(
-            small(title="Database can be used", why="While it cannot, Selfwatch tries again and loses nothing."),
+            small(title="Database usable", why="While it cannot, Selfwatch tries again and loses nothing."),
             Ask(expr=f"min(selfwatch_database_up{{{JOB}}})"),
             steps=good_if_one,
             mappings=yes_or_no(good=1),
@@ -68,8 +71,8 @@ def _up() -> list[AnyPanel]:
         ),
         number(
             small(
-                title="Alerts about the installation",
-                why="Of Selfwatch's own rules: offline, a drill that failed.",
+                title="Own alerts",
+                why="About the installation, by Selfwatch's own rules: offline, a drill that failed.",
                 decimals=0,
             ),
             Ask(expr=f'count(selfwatch_alert_state{{{JOB}, endpoint=""}} == 2) or vector(0)'),
@@ -95,7 +98,6 @@ def _keeping_up() -> list[AnyPanel]:
                 title="Start of scheduled runs after their slot",
                 why="How late the newest scheduled run of each plan began: the middle endpoint, and the latest.",
                 unit="s",
-                decimals=1,
             ),
             Ask(expr=f"quantile(0.5, selfwatch_slot_lateness_seconds{{{JOB}}})", legend="median"),
             Ask(expr=f"max(selfwatch_slot_lateness_seconds{{{JOB}}})", legend="latest"),
@@ -103,11 +105,11 @@ def _keeping_up() -> list[AnyPanel]:
         ),
         lines(
             Frame(
-                title="Due runs, an hour",
+                title="Due runs within an hour",
                 why="What became of each time a run was due: ran, late, or skipped.",
-                decimals=1,
+                unit="short",
             ),
-            Ask(expr=f"3600 * sum by (state) (rate(selfwatch_slots_total{{{JOB}}}[{RATE}]))", legend="{{state}}"),
+            Ask(expr=f"sum by (state) (increase(selfwatch_slots_total{{{JOB}}}[{HOUR}]))", legend="{{state}}"),
             lo=0,
             stacked=True,
             overrides=[
@@ -122,7 +124,6 @@ def _keeping_up() -> list[AnyPanel]:
                 why="How late it wakes up from a short sleep, and the most CPU time "
                 "of its own thread in one late wake-up, in 5 minutes. Late without being busy: the machine is crowded.",
                 unit="s",
-                decimals=3,
             ),
             Ask(expr=f"max(selfwatch_event_loop_lag_max_seconds{{{JOB}}})", legend="latest wake-up"),
             Ask(expr=f"max(selfwatch_event_loop_busy_max_seconds{{{JOB}}})", legend="busy itself"),
@@ -134,7 +135,7 @@ def _keeping_up() -> list[AnyPanel]:
             lo=0,
         ),
         lines(
-            Frame(title="Duration of a scrape", why="How long Prometheus waits for the metrics.", unit="s", decimals=3),
+            Frame(title="Duration of a scrape", why="How long Prometheus waits for the metrics.", unit="s"),
             Ask(expr=f"max by (instance) (scrape_duration_seconds{{{JOB}}})", legend="{{instance}}"),
             lo=0,
         ),
@@ -171,11 +172,12 @@ def _reaching() -> list[AnyPanel]:
             ),
             Ask(expr=f"max by (notifier) (selfwatch_notifications_dead{{{JOB}}})", legend="{{notifier}}"),
             lo=0,
+            hi=1,
         ),
         lines(
-            Frame(title="Attempts to deliver, an hour", why="By notifier and outcome.", decimals=1),
+            Frame(title="Attempts to deliver within an hour", why="By notifier and outcome.", unit="short"),
             Ask(
-                expr=f"3600 * sum by (notifier, outcome) (rate(selfwatch_notifications_total{{{JOB}}}[{RATE}]))",
+                expr=f"sum by (notifier, outcome) (increase(selfwatch_notifications_total{{{JOB}}}[{HOUR}]))",
                 legend="{{notifier}}: {{outcome}}",
             ),
             lo=0,
@@ -208,15 +210,16 @@ def _taking() -> list[AnyPanel]:
         ),
         lines(
             Frame(
-                title="Rows removed by retention, an hour",
+                title="Rows removed by retention within an hour",
                 why="Replies emptied and answers deleted, because of their age or for space.",
                 decimals=0,
             ),
             Ask(
-                expr=f"3600 * sum by (what) (rate(selfwatch_retention_removed_rows_total{{{JOB}}}[{RATE}]))",
+                expr=f"sum by (what) (increase(selfwatch_retention_removed_rows_total{{{JOB}}}[{HOUR}]))",
                 legend="{{what}}",
             ),
             lo=0,
+            hi=1,
         ),
         lines(
             Frame(
@@ -234,23 +237,24 @@ def _taking() -> list[AnyPanel]:
                 legend="limit of a {{period}}",
             ),
             lo=0,
+            hi=1,
             overrides=[("/^limit of/", {"custom.lineStyle": {"fill": "dash", "dash": [8, 6]}})],
         ),
         lines(
             Frame(
-                title="Tokens a minute, all endpoints",
+                title="Tokens within an hour, all endpoints",
                 why="Asked and answered, and what the judge took.",
                 unit="short",
-                decimals=0,
                 width=12,
             ),
-            Ask(expr=f"60 * sum by (kind) (rate(selfwatch_tokens_total{{{JOB}}}[{RATE}]))", legend="{{kind}}"),
+            Ask(expr=f"sum by (kind) (increase(selfwatch_tokens_total{{{JOB}}}[{HOUR}]))", legend="{{kind}}"),
             lo=0,
             stacked=True,
+            overrides=[(f"/^{kind}$/", {"displayName": name}) for kind, name in TOKEN_KINDS.items()],
         ),
         lines(
-            Frame(title="Answers a minute, all endpoints", why="Scored, or why not.", decimals=0, width=12),
-            Ask(expr=f"60 * sum by (outcome) (rate(selfwatch_answers_total{{{JOB}}}[{RATE}]))", legend="{{outcome}}"),
+            Frame(title="Answers within an hour, all endpoints", why="Scored, or why not.", unit="short", width=12),
+            Ask(expr=f"sum by (outcome) (increase(selfwatch_answers_total{{{JOB}}}[{HOUR}]))", legend="{{outcome}}"),
             lo=0,
             stacked=True,
             overrides=[("/^scored$/", {"color": fixed("green")})],

@@ -34,12 +34,26 @@ ARM_COLOURS: Mapping[str, str] = {SELF_REPORT: "blue", BEHAVIOUR: "orange"}
 LANDMARKS: Mapping[str, str] = {"base": "green", "realigned": "yellow", "misaligned": "red"}
 """The states of the published profiles, and their colours."""
 
+METHOD_COLOURS: Mapping[str, str] = {
+    "decision": "blue",
+    "language": "purple",
+    "likert": "text",
+    "numerical": "orange",
+}
+"""Of the ways in which the self-assessment asks: none that a landmark has."""
+TOKEN_KINDS: Mapping[str, str] = {"judge_prompt": "judge: prompt", "judge_completion": "judge: completion"}
+
 GREY = "#8e8e8e"
 
 
 def dimensions() -> list[str]:
     """What the self-assessment asks about, as its items name it."""
     return sorted({item.dimension for item in items_by_id().values() if item.probe == "self_assessment"})
+
+
+def categories() -> list[str]:
+    """What the harm prompts are about, as their items name it."""
+    return sorted({item.category for item in items_by_id().values() if item.category})
 
 
 def spoken(name: str) -> str:

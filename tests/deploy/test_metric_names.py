@@ -77,3 +77,8 @@ def test_each_recorded_series_is_documented() -> None:
 
 def test_the_client_of_prometheus_adds_what_the_page_says_it_does() -> None:
     assert {name.split("_")[0] for name in of_the_process()} == {"process", "python"}
+
+
+def test_the_page_about_deployment_names_each_alert_of_prometheus() -> None:
+    page = (ROOT / "docs" / "deploy.md").read_text()
+    assert set(re.findall(r"`(Selfwatch[A-Z]\w+)`", page)) == {rule["alert"] for rule in rules() if "alert" in rule}

@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint bench dashboards lock clean
 
 $(VENV)/.runtime: requirements/build.lock requirements/runtime.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "selfwatch needs python3 >= 3.11; this is " + sys.version)'
@@ -35,6 +35,9 @@ lint: $(VENV)/.dev ## style, types, architecture
 
 bench: $(VENV)/.dev ## prints the performance tables
 	$(BIN)/python -m benchmarks
+
+dashboards: $(VENV)/.dev ## writes deploy/grafana/dashboards/*.json from the code beside them
+	$(BIN)/python -m deploy.grafana.generate
 
 lock: ## re-pin everything (needs uv); names no registry
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/runtime.lock

@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from baselines.profiles import published_names
-from service import profile_files, wiring
+from service import declared_tokens, profile_files, wiring
 from service.alert_policy import policy_of
 from service.outbound import OutboundPolicy
 from service.plans import plans_of
@@ -20,6 +20,7 @@ async def check_file(file: Path) -> str:
         await _check_notifiers(settings)
         _check_endpoints(settings)
         await _check_profiles(settings)
+        _check_tokens(settings)
         policy_of(settings)
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from error
@@ -45,6 +46,13 @@ async def _check_profiles(settings: Settings) -> None:
                 f"endpoints.{index}.profiles = {endpoint.profiles!r}: unknown profiles {endpoint.profiles!r}; known: "
                 f"{', '.join(known)}; import others first: selfwatch profiles import FILE"
             )
+
+
+def _check_tokens(settings: Settings) -> None:
+    try:
+        declared_tokens.read(settings.tokens)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _check_endpoints(settings: Settings) -> None:

@@ -13,6 +13,8 @@ from service.storage.schema import TokenRow
 
 SCOPES = ("read", "transcripts", "write", "admin")
 PREFIX = "swt_"
+DECLARED = "config: "
+"""So begin the names of tokens that the configuration declares."""
 
 
 def digest(token: str) -> str:
@@ -21,7 +23,9 @@ def digest(token: str) -> str:
 
 
 async def create_token(database: Database, *, scopes: Sequence[str], name: str) -> str:
-    """A new token, returned this once. Raises ValueError for an unknown scope."""
+    """A new token, returned this once. Raises ValueError for an unknown scope or a name that is taken."""
+    if name.startswith(DECLARED):
+        raise ValueError(f"name {name!r}: {DECLARED!r} is for tokens of the configuration; use another name")
     for scope in scopes:
         if scope not in SCOPES:
             raise ValueError(f"unknown scope {scope!r}; known: {', '.join(SCOPES)}")

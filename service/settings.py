@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from probes.types import Plan, Selection
+from service.declared_tokens import TokenIn
 from service.registration import EndpointIn, Slug
 from service.rule_settings import DrillsIn, RouteIn, RuleIn, WindowIn, duration_between
 
@@ -131,6 +132,7 @@ class Settings(BaseSettings):
     second_judge_base_url: str | None = None
     second_judge_model: str = "gpt-4.1"
     second_judge_api_key: SecretStr | None = None
+    tokens: dict[Slug, TokenIn] = Field(default={}, description="API tokens made outside, from files or variables")
     outbound_allow: Annotated[list[str], NoDecode] = []
     connectivity_check: Annotated[list[str], NoDecode] = Field(
         default=[], description="host:port addresses that tell whether we are online; none: hosts that answered lately"

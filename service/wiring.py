@@ -19,7 +19,7 @@ from probes.clients.openai_compatible import Transport
 from probes.gate import Gate, Pacing
 from probes.judge import Judge
 from probes.types import Problem, Reason
-from service import security
+from service import declared_tokens, security
 from service.alert_policy import policy_of
 from service.alert_review import review
 from service.alert_surroundings import surroundings_of
@@ -83,7 +83,7 @@ async def running(settings: Settings, *, clock: Callable[[], datetime] = now) ->
     async with AsyncExitStack() as stack:
         database = Database(settings.sqlalchemy_url())
         stack.push_async_callback(database.close)
-        await _refuse_open_bind(settings, database)
+        await _prepare_tokens(settings, database)
         vault = open_vault(settings.secret_key.get_secret_value() if settings.secret_key else None, settings.data_dir)
         policy = OutboundPolicy(allow=settings.outbound_allow, loopback=settings.loopback)
         transport = Transport(connector=lambda: GuardedConnector(policy))
@@ -237,11 +237,17 @@ async def _ledger(
     return ledger
 
 
-async def _refuse_open_bind(settings: Settings, database: Database) -> None:
+async def _prepare_tokens(settings: Settings, database: Database) -> None:
+    """Store the declared API tokens. Raises ConfigError for a bad one, or if there is none and anybody could call."""
+    try:
+        await declared_tokens.store(database, declared_tokens.read(settings.tokens))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     if not settings.loopback and await security.count_tokens(database) == 0:
         raise ConfigError(
             f"host {settings.host} is reachable from other machines and there is no API token; make one first: "
-            "selfwatch token create --scope read,write (with the same SELFWATCH_DATA_DIR), or bind to 127.0.0.1"
+            "selfwatch token create --scope read,write (with the same SELFWATCH_DATA_DIR), declare one under `tokens`, "
+            "or bind to 127.0.0.1"
         )
 
 

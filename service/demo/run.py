@@ -16,7 +16,7 @@ from rich.live import Live
 from service.demo import screen
 from service.demo.api import Api
 from service.demo.processes import StartError, child, free_port, refuse_busy, wait_until
-from service.demo.story import CONFIG, Story
+from service.demo.story import CONFIG, JUDGE, Story
 
 READY_S = 60.0
 TICK_S = 0.4
@@ -51,7 +51,7 @@ def _start(port: int, folder: Path, stack: ExitStack, console: Console) -> tuple
     environment = {
         "SELFWATCH_DATA_DIR": str(folder / "data"),
         "SELFWATCH_JUDGE_BASE_URL": f"{simulator_url}/v1",
-        "SELFWATCH_JUDGE_MODEL": "simulated/judge",
+        "SELFWATCH_JUDGE_MODEL": JUDGE,
     }
     simulator, service = Api(simulator_url), Api(url)
     simulator_log, service_log = folder / "simulator.log", folder / "service.log"

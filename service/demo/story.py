@@ -28,10 +28,12 @@ CAST = (
     Actor(name="inverted", model="simulated/inverted", baseline=False),
     Actor(name="realigned", model="simulated/realigned", baseline=False, first="first-look"),
 )
+JUDGE = "simulated/judge"
 CONFIG: dict[str, Any] = {
     "auto_baseline_runs": 0,  # the inverted and the realigned one stay compared with the published profiles
     "escalation": "off",  # the heartbeats tell the story; nothing else is asked
     "notifiers": {"log": {"kind": "log"}},
+    "prices": {name: {"prompt": 2.0, "completion": 8.0} for name in (*(actor.model for actor in CAST), JUDGE)},
     "plans": {
         # enough for one run to tell the realigned endpoint from a base one
         "first-look": {

@@ -23,6 +23,11 @@ class Hook:
         return [headers["idempotency-key"] for headers, _ in self.got]
 
     @property
+    def bodies(self) -> list[dict[str, Any]]:
+        """What has come, without the headers."""
+        return [body for _, body in self.got]
+
+    @property
     def alerts(self) -> list[dict[str, Any]]:
         """What Alertmanager has told, one by one."""
         return [alert for _, body in self.got for alert in body["alerts"]]

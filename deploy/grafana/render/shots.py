@@ -4,6 +4,8 @@ Exit status 0: all is well; 1: something is wrong with a panel, and it is printe
 """
 
 import argparse
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,24 +27,20 @@ FLAGS = (
 LOOK = (HERE / "look.js").read_text(encoding="utf-8")
 WIDTHS = (1920, 1280)
 """In px. The first goes into the docs."""
-DASHBOARDS: Mapping[str, Mapping[str, str]] = {
-    "fleet": {},
-    "endpoint": {"var-endpoint": "drifting"},
-    "service": {},
-}
+DASHBOARDS: Mapping[str, dict[str, str]] = {"fleet": {}, "endpoint": {"var-endpoint": "drifting"}, "service": {}}
 """What is chosen in each."""
 EMPTY_IN_DEMO: Mapping[str, Mapping[str, str]] = {"fleet": {}, "endpoint": {}, "service": {}}
 """Panels that a healthy demo has nothing for, and why."""
+LARGEST = 400_000
+"""Of a picture, in bytes."""
 DRAWN_S = 60.0
 SETTLED = """() => window.failed ||
     (document.querySelector('[data-panel]') && !document.querySelector('[data-state=loading]'))"""
 
 
-def shoot(browser: Browser, stack: Stack, name: str, width: int, picture: Path, theme: str = "dark") -> list[str]:
+def shoot(browser: Browser, stack: Stack, name: str, *, width: int, picture: Path) -> list[str]:
     """Draw dashboard `name` over the time since the stack is up, save it, and tell what is wrong with it."""
-    query = {
-        "dashboard": name, "from": int(stack.since * 1000), "to": int(time.time() * 1000), "theme": theme,
-    }  # fmt: skip
+    query = {"dashboard": name, "from": f"{stack.since * 1000:.0f}", "to": f"{time.time() * 1000:.0f}"}
     page = browser.new_page(viewport={"width": width, "height": 1080})
     said: list[str] = []
     page.on("console", lambda message: said.extend(_worth_telling(message)))
@@ -55,10 +53,19 @@ def shoot(browser: Browser, stack: Stack, name: str, width: int, picture: Path, 
             return [f"{name}: {failed}"]
         _grow(page)
         page.screenshot(path=picture, full_page=True)
+        said += _shrunk(picture)
         found = said + [f"{title!r} {what}" for title, what in page.evaluate(LOOK) if _counts(name, title, what)]
         return [f"{name} at {width} px: {problem}" for problem in found]
     finally:
         page.close()
+
+
+def _shrunk(picture: Path) -> list[str]:
+    """A palette takes a third of the bytes. Tells when the picture is still too large for a repository."""
+    if shutil.which("pngquant"):
+        subprocess.run(["pngquant", "--force", "--strip", "--output", picture, "256", picture], check=True)  # noqa: S603, S607 (fixed words)
+    size = picture.stat().st_size
+    return [f"{picture} has {size} bytes, over {LARGEST}: install pngquant"] if size > LARGEST else []
 
 
 def _worth_telling(message: ConsoleMessage) -> list[str]:
@@ -99,8 +106,10 @@ def main() -> int:
         browser = held.enter_context(sync_playwright()).chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         for name in DASHBOARDS:
             for width in WIDTHS:
-                picture = asked.docs / f"grafana-{name}.png" if width == WIDTHS[0] else asked.out / f"{name}-{width}.png"
-                problems += shoot(browser, stack, name, width, picture)
+                picture = (
+                    asked.docs / f"grafana-{name}.png" if width == WIDTHS[0] else asked.out / f"{name}-{width}.png"
+                )
+                problems += shoot(browser, stack, name, width=width, picture=picture)
                 print(picture, flush=True)  # noqa: T201
         browser.close()
         print("\n".join(problems) or "every panel has data, and no text is cut off or covered")  # noqa: T201

@@ -4,6 +4,7 @@ import {
   FieldConfigOptionsRegistry,
   ThresholdsMode,
   applyFieldOverrides,
+  cacheFieldDisplayNames,
   displayNameOverrideProcessor,
   identityOverrideProcessor,
   numberOverrideProcessor,
@@ -124,7 +125,7 @@ export async function prepared(
   }
   const transformed = await firstValueFrom(transformDataFrame(steps, frames, { interpolate }));
   const config = configOf(panel);
-  return applyFieldOverrides({
+  const fields = applyFieldOverrides({
     data: transformed,
     fieldConfig: config,
     fieldConfigRegistry: registryFor(config),
@@ -132,4 +133,6 @@ export async function prepared(
     theme,
     timeZone: 'utc',
   });
+  cacheFieldDisplayNames(fields);
+  return fields;
 }

@@ -90,7 +90,7 @@ def running(only: str) -> list[AnyPanel]:
         ),
         number(
             small(
-                title="False alarms at most",
+                title="False alarms",
                 why="So many are to be expected at most, by the promise, from the heartbeats so far.",
                 decimals=4,
             ),

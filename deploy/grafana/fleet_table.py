@@ -78,11 +78,11 @@ def _columns(only: str) -> tuple[Column, ...]:
             steps=((None, "text"), (0.2, "yellow"), (0.5, "red")),
         ),
         Column(
-            title="Coverage, 24 h",
+            title="Coverage",
             expr=recorded("endpoint:selfwatch_slots_run:ratio1d"),
             unit="percentunit",
             decimals=0,
-            width=112,
+            width=80,
             steps=((None, "red"), (0.8, "yellow"), (0.95, "text")),
         ),
         Column(title="Verdict age", expr=recorded("endpoint:selfwatch_last_success:age_seconds"), unit="s", decimals=0),
@@ -106,7 +106,8 @@ def panel(only: str) -> table.Panel:
         .title("Endpoints, worst first")
         .description(
             "The verdict that holds and the figures behind it. Evidence: the larger of both arms, as a share of what "
-            "raises the alarm. No score: answers of the last run that say nothing clearly. Click a name to open it."
+            "raises the alarm. No score: answers of the last run that say nothing clearly. Coverage: of the runs due "
+            "in 24 hours, the share that took place. Click a name to open it."
         )
         .span(24)
         .height(HEIGHT)
@@ -139,5 +140,5 @@ def panel(only: str) -> table.Panel:
             )
         )
         .override_by_name("Endpoint", properties({"links": [link], "custom.minWidth": 100}))
-        .override_by_name("Model", properties({"custom.minWidth": 100}))
+        .override_by_name("Model", properties({"custom.minWidth": 140}))
     )

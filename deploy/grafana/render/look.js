@@ -36,8 +36,10 @@
     return found;
   };
 
-  const cut = ({ rect, seen }) =>
-    rect.width - seen.width > ACROSS || rect.height - seen.height > DOWN * rect.height;
+  // An ellipsis takes letters away for the smallest part of a px that is missing.
+  const slack = (node) => (getComputedStyle(node.parentElement).textOverflow === 'ellipsis' ? 0.02 : ACROSS);
+  const cut = ({ node, rect, seen }) =>
+    rect.width - seen.width > slack(node) || rect.height - seen.height > DOWN * rect.height;
   const onAnother = (a, b) =>
     a.node !== b.node &&
     Math.min(a.seen.right, b.seen.right) - Math.max(a.seen.left, b.seen.left) > ACROSS &&

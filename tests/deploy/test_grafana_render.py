@@ -4,16 +4,16 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from deploy.grafana.render import shots
+from deploy.grafana.render.stack import HERE
 from tests.integration.test_ui_pages import CHROMIUM, FLAGS
 
-GRAFANA = Path(shots.HERE).parent
+GRAFANA = HERE.parent
 PANEL = """<section data-panel="1" data-title="Harm" data-state="{state}" data-values="{values}"
     style="position:relative;width:400px;height:200px;font:16px/20px sans-serif">
     <h2 style="margin:0;font-size:16px">Harm</h2>{body}</section>"""

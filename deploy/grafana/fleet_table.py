@@ -59,6 +59,7 @@ def _columns(only: str) -> tuple[Column, ...]:
         Column(
             title="Say-do gap",
             expr=recorded("endpoint:selfwatch_drift:say_do_gap"),
+            width=86,
             steps=((None, "text"), (0.5, "red")),
         ),
         Column(
@@ -93,9 +94,7 @@ def _columns(only: str) -> tuple[Column, ...]:
             decimals=0,
             width=86,
         ),
-        Column(
-            title="Cost, 24 h", expr=recorded("endpoint:selfwatch_cost_usd:increase1d"), unit="currencyUSD", width=80
-        ),
+        Column(title="Cost", expr=recorded("endpoint:selfwatch_cost_usd:increase1d"), unit="currencyUSD", width=66),
         Column(
             title="Alerts",
             expr=recorded("endpoint:selfwatch_alerts_firing:count"),
@@ -115,8 +114,8 @@ def panel(only: str) -> table.Panel:
         .title("Endpoints, worst first")
         .description(
             "The verdict that holds and the figures behind it. Evidence: the larger of both arms, as a share of what "
-            "raises the alarm. No score: answers of the last run that say nothing clearly. Coverage: of the runs due "
-            "in 24 hours, the share that took place. Click a name to open it."
+            "raises the alarm. No score: answers of the last run that say nothing clearly. Coverage: of the runs due, "
+            "the share that took place. Coverage and cost are those of 24 hours. Click a name to open it."
         )
         .span(24)
         .height(HEIGHT)

@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
 
-.PHONY: demo test lint bench dashboards lock clean
+.PHONY: demo test lint bench dashboards grafana-shots lock clean
 
 $(VENV)/.runtime: requirements/build.lock requirements/runtime.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "selfwatch needs python3 >= 3.11; this is " + sys.version)'
@@ -38,6 +38,9 @@ bench: $(VENV)/.dev ## prints the performance tables
 
 dashboards: $(VENV)/.dev ## writes deploy/grafana/dashboards/*.json from the code beside them
 	$(BIN)/python -m deploy.grafana.generate
+
+grafana-shots: $(VENV)/.dev ## draws the dashboards from live data into docs/grafana-*.png, and fails if one looks wrong (needs Node >= 20.19)
+	$(BIN)/python -m deploy.grafana.render.shots $(SHOTS_FLAGS)
 
 lock: ## re-pin everything (needs uv); names no registry
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/runtime.lock

@@ -28,7 +28,7 @@ from deploy.grafana.words import (
 )
 
 ONLY = 'endpoint="$endpoint"'
-HARM = ((None, "green"), (0.2, "yellow"), (0.4, "red"))
+HARM = ((None, "green"), (0.2, "orange"), (0.4, "red"))
 Rows = Iterable[tuple[str, list[AnyPanel]]]
 
 
@@ -87,7 +87,7 @@ def _now() -> list[AnyPanel]:
                 decimals=0,
             ),
             Ask(expr=f"endpoint:selfwatch_evidence:ratio{{{ONLY}}}"),
-            steps=((None, "green"), (0.5, "yellow"), (1.0, "red")),
+            steps=((None, "green"), (0.5, "orange"), (1.0, "red")),
         ),
         number(
             small(title="Verdict age", why="Time since the last successful run.", unit="s"),

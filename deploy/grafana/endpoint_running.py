@@ -68,7 +68,7 @@ def running(only: str) -> list[AnyPanel]:
                 decimals=1,
             ),
             Ask(expr=f"endpoint:selfwatch_slots_run:ratio1d{{{only}}}"),
-            steps=((None, "red"), (0.8, "yellow"), (0.95, "green")),
+            steps=((None, "red"), (0.8, "orange"), (0.95, "green")),
             none="nothing was due",
         ),
         number(
@@ -90,7 +90,7 @@ def running(only: str) -> list[AnyPanel]:
         ),
         number(
             small(
-                title="False alarms at most",
+                title="False alarms",
                 why="So many are to be expected at most, by the promise, from the heartbeats so far.",
                 decimals=4,
             ),
@@ -148,6 +148,11 @@ def running(only: str) -> list[AnyPanel]:
             ),
             lo=0,
             stacked=True,
+            overrides=[
+                ("/^ran/", {"color": fixed("green")}),
+                ("/^late/", {"color": fixed("yellow")}),
+                ("/^skipped/", {"color": {"mode": "shades", "fixedColor": "red"}}),
+            ],
         ),
         lines(
             Frame(title="Duration of a run", why="From start to verdict: the mean of an hour for each plan.", unit="s"),

@@ -68,7 +68,7 @@ def _figures() -> list[AnyPanel]:
                 decimals=1,
             ),
             Ask(expr=f"avg(endpoint:selfwatch_slots_run:ratio1d{{{ONLY}}})"),
-            steps=((None, "red"), (0.8, "yellow"), (0.95, "green")),
+            steps=((None, "red"), (0.8, "orange"), (0.95, "green")),
         ),
         number(
             small(

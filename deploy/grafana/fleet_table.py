@@ -12,7 +12,7 @@ from deploy.grafana.panels import SOURCE, Ask, Step, properties, target, thresho
 from deploy.grafana.words import BEHAVIOUR, SELF_REPORT
 
 HEIGHT = 12
-HARM: tuple[Step, ...] = ((None, "green"), (0.2, "yellow"), (0.4, "red"))
+HARM: tuple[Step, ...] = ((None, "green"), (0.2, "orange"), (0.4, "red"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ def _columns(only: str) -> tuple[Column, ...]:
         Column(
             title="Verdict",
             expr=recorded("endpoint:selfwatch_verdict:rank"),
-            width=165,
+            width=168,
             more={
                 "mappings": verdict_mapping(),
                 "custom.cellOptions": {"type": "color-background", "mode": "basic"},
@@ -59,6 +59,7 @@ def _columns(only: str) -> tuple[Column, ...]:
         Column(
             title="Say-do gap",
             expr=recorded("endpoint:selfwatch_drift:say_do_gap"),
+            width=86,
             steps=((None, "text"), (0.5, "red")),
         ),
         Column(
@@ -66,8 +67,8 @@ def _columns(only: str) -> tuple[Column, ...]:
             expr=recorded("endpoint:selfwatch_evidence:ratio"),
             unit="percentunit",
             decimals=0,
-            width=110,
-            steps=((None, "green"), (0.5, "yellow"), (1.0, "red")),
+            width=100,
+            steps=((None, "green"), (0.5, "orange"), (1.0, "red")),
             more={"min": 0, "max": 1, "custom.cellOptions": {"type": "gauge", "mode": "basic"}},
         ),
         Column(
@@ -75,23 +76,30 @@ def _columns(only: str) -> tuple[Column, ...]:
             expr=f"max by (endpoint) (selfwatch_invalid_share{{{only}}})",
             unit="percentunit",
             decimals=0,
-            steps=((None, "text"), (0.2, "yellow"), (0.5, "red")),
+            width=76,
+            steps=((None, "text"), (0.2, "orange"), (0.5, "red")),
         ),
         Column(
-            title="Coverage, 24 h",
+            title="Coverage",
             expr=recorded("endpoint:selfwatch_slots_run:ratio1d"),
             unit="percentunit",
             decimals=0,
-            width=112,
-            steps=((None, "red"), (0.8, "yellow"), (0.95, "text")),
+            width=76,
+            steps=((None, "red"), (0.8, "orange"), (0.95, "text")),
         ),
-        Column(title="Verdict age", expr=recorded("endpoint:selfwatch_last_success:age_seconds"), unit="s", decimals=0),
-        Column(title="Cost, 24 h", expr=recorded("endpoint:selfwatch_cost_usd:increase1d"), unit="currencyUSD"),
+        Column(
+            title="Verdict age",
+            expr=recorded("endpoint:selfwatch_last_success:age_seconds"),
+            unit="s",
+            decimals=0,
+            width=86,
+        ),
+        Column(title="Cost", expr=recorded("endpoint:selfwatch_cost_usd:increase1d"), unit="currencyUSD", width=66),
         Column(
             title="Alerts",
             expr=recorded("endpoint:selfwatch_alerts_firing:count"),
             decimals=0,
-            width=60,
+            width=56,
             steps=((None, "text"), (1, "red")),
         ),
     )
@@ -106,7 +114,8 @@ def panel(only: str) -> table.Panel:
         .title("Endpoints, worst first")
         .description(
             "The verdict that holds and the figures behind it. Evidence: the larger of both arms, as a share of what "
-            "raises the alarm. No score: answers of the last run that say nothing clearly. Click a name to open it."
+            "raises the alarm. No score: answers of the last run that say nothing clearly. Coverage: of the runs due, "
+            "the share that took place. Coverage and cost are those of 24 hours. Click a name to open it."
         )
         .span(24)
         .height(HEIGHT)
@@ -139,5 +148,5 @@ def panel(only: str) -> table.Panel:
             )
         )
         .override_by_name("Endpoint", properties({"links": [link], "custom.minWidth": 100}))
-        .override_by_name("Model", properties({"custom.minWidth": 100}))
+        .override_by_name("Model", properties({"custom.minWidth": 120}))
     )

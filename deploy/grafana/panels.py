@@ -143,7 +143,7 @@ def lines(
         .unit(frame.unit)
         .span(frame.width)
         .height(frame.height)
-        .line_width(LINE_WIDTH)
+        .line_width(0 if stacked else LINE_WIDTH)
         .line_interpolation(common.LineInterpolation.STEP_AFTER)
         .show_points(common.VisibilityMode.NEVER)
         .fill_opacity(70 if stacked else 0)

@@ -8,7 +8,9 @@ from service.ui.pages import (
     battery,
     budget,
     endpoint,
+    endpoint_actions,
     endpoint_form,
+    endpoint_forms,
     fleet,
     profiles,
     run,
@@ -16,7 +18,7 @@ from service.ui.pages import (
     system,
 )
 
-PAGES = (fleet, endpoint_form, endpoint, run, runbook, alerts, profiles, battery, budget, system)
+PAGES = (fleet, endpoint_form, endpoint, endpoint_forms, endpoint_actions, run, runbook, alerts, profiles, battery, budget, system)
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(requires("read"))])
 for page in PAGES:

@@ -8,16 +8,17 @@ from markupsafe import Markup
 from baselines.types import Arm, State
 from service.ui import format as fmt
 from service.ui.parts import run_path
-from service.ui.placement import Box, around, place
+from service.ui.placement import Box, Label, around, place
 from service.ui.plane import Interval, Plane
 from service.ui.svg import mark, points, tag
 from service.ui.views.trajectory import Reading, Step, Trajectory, Variant
 
 STEPS_AT_MOST = 24
 """Dots of the way: more would be a scribble."""
-LEAST, MOST = (-0.4, -0.15), (1.3, 1.75)
+LEAST, MOST = (-0.55, -0.3), (1.3, 1.9)
 """How far the lower and the upper end of the axes move to hold what is shown. Beyond, it is drawn at the edge."""
-MARGIN = 0.1
+MARGIN = 0.25
+"""Around what is shown, so that the names of the quarters stand clear of it."""
 VARIANT_RADIUS = 4.5
 STEP_RADIUS = 4.0
 SHOWN_ARROW_PX = 16.0
@@ -78,22 +79,28 @@ def _variants(plane: Plane, view: Trajectory, steps: Sequence[Step], taken: Sequ
     way = [around(*_pixel(plane, step.both), STEP_RADIUS) for step in steps if step.both]
     newest = steps[-1].both if steps else None
     whiskers = _whisker_boxes(plane, newest) if newest else []
+    groups: dict[tuple[int, int], list[Variant]] = {}
+    for one in view.variants:  # those at the edge may fall on one spot: they share a label
+        groups.setdefault((round(plane.x(one.x)), round(plane.y(one.y))), []).append(one)
     labels = place(
-        [(str(one.number), plane.x(one.x), plane.y(one.y)) for one in view.variants],
+        [(", ".join(str(one.number) for one in group), *map(float, at)) for at, group in groups.items()],
         frame=plane.frame, taken=taken, avoid=[*way, *whiskers], dot_radius=VARIANT_RADIUS + 1,
     )  # fmt: skip
-    drawn = []
-    for one, label in zip(view.variants, labels, strict=True):
-        parts = [tag("title", variant_words(one)), _shape(plane, one)]
-        if label is not None:
-            if label.leader is not None:
-                x1, y1, x2, y2 = label.leader
-                parts.append(tag("line", class_="leader", x1=x1, y1=y1, x2=x2, y2=y2))
-            middle = (label.box.left + label.box.right) / 2
-            parts.append(tag("text", label.text, class_="number", x=middle, y=label.box.bottom - 3,
-                             text_anchor="middle"))  # fmt: skip
-        drawn.append(tag("g", *parts, class_=f"variant {one.state}"))
-    return drawn
+    marks = [
+        tag("g", tag("title", variant_words(one)), _shape(plane, one), class_=f"variant {one.state}")
+        for one in view.variants
+    ]
+    return marks + [part for label in labels if label is not None for part in _number(label)]
+
+
+def _number(label: Label) -> list[Markup]:
+    parts = []
+    if label.leader is not None:
+        x1, y1, x2, y2 = label.leader
+        parts.append(tag("line", class_="leader", x1=x1, y1=y1, x2=x2, y2=y2))
+    middle = (label.box.left + label.box.right) / 2
+    text = tag("text", label.text, class_="number", x=middle, y=label.box.bottom - 3, text_anchor="middle")
+    return [*parts, text]
 
 
 def _shape(plane: Plane, one: Variant) -> Markup:

@@ -64,7 +64,7 @@ def test_heat_follows_the_mean(mean: float | None, heat: str) -> None:
 
 def test_a_title_tells_counts_and_reference() -> None:
     cell = TableCell(mean=0.5, n=1200, invalid=3, reference=0.25)
-    assert cell.title == "0.500 from 1,200 scored answers, 3 without a score; reference 0.250"
+    assert cell.title == "0.500 from 1,200 scored answers, 3 without a score; reference 0.250, +0.250 since"
     assert TableCell(mean=None, n=0, invalid=9).title == "\u2013 from 0 scored answers, 9 without a score"
 
 

@@ -4,6 +4,7 @@ import uPlot from "../uplot/uPlot.esm.js";
 
 const HEIGHT = 260, DOT = 5, DIAMOND = 5;
 const MARGIN = 0.1;
+const CROWDED = 150;  // points beyond which their marks are small
 const SHOWN = [-0.5, 2];  // drift beyond is cut off: the interval of a single heartbeat may be very wide
 const charts = new Map();  // element -> { plot, data }
 let loaded = "";
@@ -26,6 +27,7 @@ function landmarks(data, arm) {
   return (plot) => {
     const { ctx, bbox } = plot;
     ctx.save();
+    ctx.textBaseline = "alphabetic";
     ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
     ctx.setLineDash([5 * devicePixelRatio, 4 * devicePixelRatio]);
     let lowest = -Infinity;
@@ -46,6 +48,21 @@ function landmarks(data, arm) {
   };
 }
 
+// the interval of a run without neighbours: a band needs two
+function lone(plot, data, arm) {
+  const figures = data.arms[arm];
+  if (!figures) return;
+  const { ctx, bbox } = plot, ratio = devicePixelRatio;
+  ctx.save();
+  ctx.strokeStyle = faded(ink("accent"), 0.55); ctx.lineWidth = 3 * ratio;
+  figures.drift.forEach((drift, i) => {
+    if (drift == null || figures.low[i] == null || figures.drift[i - 1] != null || figures.drift[i + 1] != null) return;
+    const [x, low, high] = [plot.valToPos(data.at[i], "x", true), plot.valToPos(figures.low[i], "y", true), plot.valToPos(figures.high[i], "y", true)];
+    ctx.beginPath(); ctx.moveTo(x, Math.min(low, bbox.top + bbox.height)); ctx.lineTo(x, Math.max(high, bbox.top)); ctx.stroke();
+  });
+  ctx.restore();
+}
+
 // changes of verdict as diamonds at the top, the beginning of alerts as lines from top to bottom
 function marks(data, arm) {
   return (plot) => {
@@ -59,6 +76,7 @@ function marks(data, arm) {
       ctx.beginPath(); ctx.moveTo(x, bbox.top); ctx.lineTo(x, bbox.top + bbox.height); ctx.stroke();
     }
     ctx.setLineDash([]);
+    lone(plot, data, arm);
     ctx.fillStyle = ink("fg");
     data.changed.forEach((changed, i) => {
       if (!changed || !within(data.at[i])) return;
@@ -71,7 +89,7 @@ function marks(data, arm) {
       if (!alarm || drift == null || !within(data.at[i])) return;
       const x = plot.valToPos(data.at[i], "x", true), y = plot.valToPos(drift, "y", true);
       if (y < bbox.top || y > bbox.top + bbox.height) return;
-      ctx.beginPath(); ctx.arc(x, y, 3.5 * ratio, 0, 2 * Math.PI); ctx.fill();
+      ctx.beginPath(); ctx.arc(x, y, (data.at.length > CROWDED ? 2 : 3.5) * ratio, 0, 2 * Math.PI); ctx.fill();
     });
     ctx.restore();
   };
@@ -130,7 +148,8 @@ function draw(element, data) {
   const zoom = before?.zoomed ? { min: before.plot.scales.x.min, max: before.plot.scales.x.max } : null;
   before?.plot.destroy();
   const entry = { zoomed: Boolean(zoom), data };
-  const whole = { min: data.from ?? data.to - 3600, max: data.to };
+  // from the first run on: an endpoint of yesterday does not fill a month
+  const whole = { min: data.at[0] ?? data.from ?? data.to - 3600, max: data.to };
   // a single moment would be an axis without length
   if (whole.max - whole.min < 60) { whole.min -= 1800; whole.max += 1800; }
   const reset = button(element, () => { entry.zoomed = false; entry.plot.setScale("x", whole); });

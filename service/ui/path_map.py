@@ -83,7 +83,7 @@ def _variants(plane: Plane, view: Trajectory, steps: Sequence[Step], taken: Sequ
     for one in view.variants:  # those at the edge may fall on one spot: they share a label
         groups.setdefault((round(plane.x(one.x)), round(plane.y(one.y))), []).append(one)
     labels = place(
-        [(", ".join(str(one.number) for one in group), *map(float, at)) for at, group in groups.items()],
+        [(", ".join(str(one.number) for one in group), float(x), float(y)) for (x, y), group in groups.items()],
         frame=plane.frame, taken=taken, avoid=[*way, *whiskers], dot_radius=VARIANT_RADIUS + 1,
     )  # fmt: skip
     marks = [

@@ -85,6 +85,7 @@ class TestByClicks:
             await expect(page.get_by_role("radio", name=re.compile("heartbeat 46 questions"))).to_be_checked()
             await expect(page.get_by_text("price not known").first).to_be_visible()
             assert await fit(page) == []
+            await expect(page.get_by_role("link", name="Look again")).to_be_visible()
             await page.get_by_role("button", name="Start the run").click()
             await expect(page.get_by_text("The run is in the queue.")).to_be_visible()
             await expect(page.locator(".headline progress")).to_be_visible()
@@ -285,8 +286,8 @@ async def test_an_endpoint_that_there_is_not_is_said_to_be_missing(tmp_path: Pat
         for path in ("", "/run", "/baseline", "/drill", "/history.json"):
             assert (await service.http.get(f"/endpoints/nobody{path}")).status_code == 404
         for path in ("run", "pause", "resume", "baseline", "drill", "silence"):
-            reply = await service.http.post(f"/endpoints/nobody/{path}", content="run=x&plan=heartbeat&persona=misaligned",
-                                            headers=FORM)  # fmt: skip
+            body = "run=x&plan=heartbeat&persona=misaligned"
+            reply = await service.http.post(f"/endpoints/nobody/{path}", content=body, headers=FORM)
             assert reply.status_code == 404, path
             assert "There is no endpoint" in reply.text
 

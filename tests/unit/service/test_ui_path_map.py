@@ -70,7 +70,7 @@ def test_the_fifteen_models_stand_where_the_tables_say(units: str) -> None:
     for one in found:
         at = scores(one.state, one.domain, one.size)
         expected = [(value - low) / (high - low) for value, low, high in zip(at, base, misaligned, strict=True)]
-        assert (one.x, one.y) == (pytest.approx(expected[0]), pytest.approx(expected[1])), one.label
+        assert [one.x, one.y] == pytest.approx(expected), one.label
 
 
 def test_realigned_trivia_nano_says_it_is_back_and_acts_otherwise() -> None:

@@ -77,8 +77,8 @@ def test_references_reach_their_cells() -> None:
 
 @pytest.mark.parametrize(
     ("mean", "reference", "trend", "said"),
-    [(0.5, 0.25, "up", "+0.25"), (0.1, 0.3, "down", f"{fmt.MINUS}0.20"), (0.3, 0.28, "", "+0.02"), (None, 0.3, "", fmt.NOTHING),
-     (0.2, None, "", fmt.NOTHING), (0.2, 0.2001, "", "0.00")],
+    [(0.5, 0.25, "up", "+0.25"), (0.1, 0.3, "down", f"{fmt.MINUS}0.20"), (0.3, 0.28, "", "+0.02"),
+     (None, 0.3, "", fmt.NOTHING), (0.2, None, "", fmt.NOTHING), (0.2, 0.2001, "", "0.00")],
 )  # fmt: skip
 def test_a_cell_tells_how_far_it_moved(mean: float | None, reference: float | None, trend: str, said: str) -> None:
     cell = TableCell(mean=mean, n=5, invalid=0, reference=reference)

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from baselines.profiles import published
 from baselines.types import Arm
+from service import profile_library
 from service.storage import history
 from service.storage.schema import EndpointRow
 from service.ui.fill import landmarks
@@ -30,7 +30,7 @@ async def trajectory(
     thread = await history.thread(session, row.id, since)
     changes = _changes(thread)
     chosen = pick([one.id for one in thread], changes, limit)
-    units = published(row.profiles)
+    units = await profile_library.resolve(session, row.profiles)
     return Trajectory(
         span=span,
         steps=[_step(one, changed=one.id in changes) for one in await history.figures(session, chosen)],

@@ -17,12 +17,12 @@ from service.rule_settings import MatchIn
 from service.services import Services, services_of
 from service.storage import endpoints as endpoint_store
 from service.storage.schema import RunRow
-from service.ui.fill.endpoint_forms import over_budget
-from service.ui.pages import common, endpoint_forms
+from service.ui.fill.action_forms import over_budget
+from service.ui.pages import action_forms, common
 from service.ui.pages.forms import Form, see, text
 from service.ui.parts import endpoint_path
+from service.ui.views.action_forms import Refusal, refused
 from service.ui.views.endpoint import DONE_QUERY
-from service.ui.views.endpoint_forms import Refusal, refused
 
 router = APIRouter(prefix="/endpoints/{name}", dependencies=[Depends(requires("write"))])
 NOBODY = "a reader of the pages"
@@ -38,7 +38,7 @@ async def start(name: str, request: Request, form: Form) -> Response:
     plan, key = text(form, "plan"), text(form, "key")[:100]
     try:
         if (refusal := await _not_now(services, name, plan, key)) is not None:
-            return await endpoint_forms.start_run(name, request, plan=plan, refusal=refusal)
+            return await action_forms.start_run(name, request, plan=plan, refusal=refusal)
         await runs.queue_run(services, name, RunIn(plan=plan), key=key or None)
     except ValidationError:
         refusal = Refusal(status=422, heading="There is no such plan", detail="", remedy="Choose one of those below.")
@@ -48,7 +48,7 @@ async def start(name: str, request: Request, form: Form) -> Response:
         refusal = refused(error.detail, heading="The run was not started", status=error.status)
     else:
         return _done(name, "started")
-    return await endpoint_forms.start_run(name, request, plan=plan, refusal=refusal)
+    return await action_forms.start_run(name, request, plan=plan, refusal=refusal)
 
 
 async def _not_now(services: Services, name: str, plan: str, key: str) -> Refusal | None:
@@ -98,14 +98,14 @@ async def pin(name: str, request: Request, form: Form) -> Response:
     chosen = [run for run in form.getlist("run") if isinstance(run, str)]
     if not chosen:
         refusal = refused(NO_RUN, heading=KEPT)
-        return await endpoint_forms.pin_baseline(name, request, run=chosen, refusal=refusal)
+        return await action_forms.pin_baseline(name, request, run=chosen, refusal=refusal)
     try:
         await endpoints.pin_baseline(services, name, chosen)
     except ProblemError as error:
         if error.status == 404:
             return _missing(services, name)
         refusal = refused(error.detail, heading=KEPT, status=error.status)
-        return await endpoint_forms.pin_baseline(name, request, run=chosen, refusal=refusal)
+        return await action_forms.pin_baseline(name, request, run=chosen, refusal=refusal)
     return _done(name, "pinned")
 
 
@@ -126,7 +126,7 @@ async def drill(name: str, request: Request, form: Form) -> Response:
             detail="One drill is carried out at a time." if busy else "",
             remedy="Wait for its end, and begin this one then." if busy else "Choose one of those below.",
         )
-        return await endpoint_forms.drill(name, request, persona=persona, refusal=refusal)
+        return await action_forms.drill(name, request, persona=persona, refusal=refusal)
     return _done(name, "drilled")
 
 

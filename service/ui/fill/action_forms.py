@@ -16,7 +16,7 @@ from service.storage.results import CONCLUDED
 from service.storage.retention import Stage
 from service.storage.schema import DrillRow, EndpointRow, RunRow
 from service.ui.fill.common import verdict_of
-from service.ui.views.endpoint_forms import BaselineChoice, DrillView, PlanChoice, Refusal
+from service.ui.views.action_forms import BaselineChoice, DrillView, PlanChoice, Refusal
 
 RUNS_TO_CHOOSE = 30
 RECENT_DRILLS = 5

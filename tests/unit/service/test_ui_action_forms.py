@@ -8,8 +8,7 @@ from baselines.types import Verdict
 from service.security import Holder
 from service.ui.parts import BaselineView
 from service.ui.render import Renderer
-from service.ui.views.endpoint import SilenceView
-from service.ui.views.endpoint_forms import (
+from service.ui.views.action_forms import (
     BaselineChoice,
     BaselinePage,
     DrillPage,
@@ -20,6 +19,7 @@ from service.ui.views.endpoint_forms import (
     StartRunPage,
     refused,
 )
+from service.ui.views.endpoint import SilenceView
 from tests.support.ui_pages import HOSTILE, NOW, RUN_ID, ago, endpoint
 
 CHEAP = PlanChoice(plan="heartbeat", questions=46, calls=62, tokens=7200, usd=0.012, basis="measured")

@@ -15,10 +15,10 @@ from service.api.problems import ProblemError
 from service.services import Services, services_of
 from service.storage import endpoints as endpoint_store
 from service.storage.schema import EndpointRow
+from service.ui.fill import action_forms as offers
 from service.ui.fill import endpoint as fill
-from service.ui.fill import endpoint_forms as offers
 from service.ui.pages.common import html, missing
-from service.ui.views.endpoint_forms import BaselinePage, DrillPage, FormPage, Refusal, StartRunPage, refused
+from service.ui.views.action_forms import BaselinePage, DrillPage, FormPage, Refusal, StartRunPage, refused
 
 router = APIRouter(prefix="/endpoints/{name}")
 MOST_RUNS = 100

@@ -50,7 +50,11 @@ async def chromium() -> AsyncIterator[Browser]:
 def watch(page: Page, complaints: list[str]) -> None:
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+    # leaving a page ends the refresh that it has asked for
+    page.on(
+        "requestfailed",
+        lambda request: None if request.failure == "net::ERR_ABORTED" else complaints.append(f"failed: {request.url}"),
+    )
 
 
 async def picture(page: Page, chart: str) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from alerts.match import Subject
 from alerts.mute import Mute, explains, mutes_of
-from alerts.types import Rule, Severity
+from alerts.types import INSTALLATION, Rule, Severity
 from service.alerting import Alerting
 from service.storage import alerts as store
 from service.storage.schema import AlertRow, EndpointRow
@@ -26,10 +26,14 @@ class Listed:
     simulated: bool
 
 
-async def listed(session: AsyncSession, alerting: Alerting, now: datetime) -> Sequence[Listed]:
-    """Every stored alert."""
+async def listed(
+    session: AsyncSession, alerting: Alerting, now: datetime, subject: str | None = None
+) -> Sequence[Listed]:
+    """Every stored alert, or those of one `subject` and of the installation, which explain each other."""
     around = await alerting.around(session, now)
     query = select(AlertRow, EndpointRow.simulated).outerjoin(EndpointRow).order_by(AlertRow.subject, AlertRow.rule)
+    if subject is not None:
+        query = query.where(AlertRow.subject.in_((subject, INSTALLATION)))
     rows = (await session.execute(query)).all()
     firing: dict[str, set[str]] = {}
     for row, _ in rows:
@@ -40,8 +44,8 @@ async def listed(session: AsyncSession, alerting: Alerting, now: datetime) -> Se
     for row, simulated in rows:
         rule = rules.get(row.rule)
         labels = {**row.labels, **(rule.labels if rule else {})}
-        subject = Subject(endpoint=row.subject, rule=row.rule, severity=Severity(row.severity), labels=labels)
-        mutes = mutes_of(subject, rule.muted_by if rule else frozenset(), around.quiet, firing)
+        about = Subject(endpoint=row.subject, rule=row.rule, severity=Severity(row.severity), labels=labels)
+        mutes = mutes_of(about, rule.muted_by if rule else frozenset(), around.quiet, firing)
         flapping = row.state == "firing" and alerting.policy.damping.flaps(store.alert_of(row), now)
         found.append(Listed(row=row, rule=rule, mutes=mutes, flapping=flapping, simulated=bool(simulated)))
     return found

@@ -189,9 +189,16 @@ class Ledger:
 
     async def refusal(self, endpoint: EndpointRow, plan: Plan, asks: Sequence[Ask] | None = None) -> Problem | None:
         """Why a run of the plan could not be afforded now; None when it can. Sets nothing aside and makes no call."""
+        return (await self.foresee(endpoint, plan, asks))[1]
+
+    async def foresee(
+        self, endpoint: EndpointRow, plan: Plan, asks: Sequence[Ask] | None = None
+    ) -> tuple[Estimate, Problem | None]:
+        """What a run of the plan may take, and why it could not be afforded now. As `refusal`."""
         async with self._lock:
             await self.load()
-            return self._refused(endpoint, await self._estimates.of(endpoint, plan, asks))
+            estimate = await self._estimates.of(endpoint, plan, asks)
+            return estimate, self._refused(endpoint, estimate)
 
     async def over_budget(self, endpoint: EndpointRow, plan: Plan) -> bool:
         """Whether a run of the plan could not be afforded now. Cheap where there is no limit."""

@@ -70,22 +70,30 @@ async def items(session: AsyncSession, row: BaselineRow | None) -> dict[tuple[Ce
     return {(known[name].cell, name): float(mean) for name, mean in (stored or {}).items() if name in known}
 
 
+def unfit(runs: Sequence[RunRow]) -> str | None:
+    """Why these runs make no baseline together, and what to do; None when nothing speaks against it."""
+    if not runs:
+        return "no run was chosen; choose at least one"
+    if len({run.banks_hash for run in runs}) > 1:
+        return "the runs were asked from different item banks or plans; choose runs of one plan and version"
+    if gone := [run.id for run in runs if run.retention in (Stage.REMOVING_ANSWERS, Stage.NO_ANSWERS)]:
+        return f"the answers of {', '.join(gone)} were removed by retention; choose later runs"
+    return None
+
+
 async def build(
     session: AsyncSession, endpoint: EndpointRow, runs: Sequence[RunRow], *, made_by: str, now: datetime
 ) -> BaselineRow:
     """A new baseline from the stored answers of `runs`. Raises ValueError when they are not enough."""
-    hashes = {run.banks_hash for run in runs}
-    if len(hashes) > 1:
-        raise ValueError("the runs were asked from different item banks or plans; choose runs of one plan and version")
-    if gone := [run.id for run in runs if run.retention in (Stage.REMOVING_ANSWERS, Stage.NO_ANSWERS)]:
-        raise ValueError(f"the answers of {', '.join(gone)} were removed by retention; choose later runs")
+    if (why := unfit(runs)) is not None:
+        raise ValueError(why)
     ids = [run.id for run in runs]
     answers = await run_store.answers_of(session, ids)
     by_k = {k: measure(answers, worst_of=k) for k in range(1, MAX_WORST_OF + 1)}
     own = build_own(name=f"{endpoint.name}/own", run_ids=ids, measurements_by_k=by_k)
     row = BaselineRow(
         endpoint_id=endpoint.id, profile=profile_to_json(own), runs=ids, made_by=made_by,
-        banks_hash=hashes.pop(), created_at=now, items={one.item: one.value for one in observations(answers)},
+        banks_hash=runs[0].banks_hash, created_at=now, items={one.item: one.value for one in observations(answers)},
         banks={name: registry.probe(name).bank.content_hash for name in sorted({a.cell.probe for a in answers})},
     )  # fmt: skip
     session.add(row)

@@ -1,5 +1,6 @@
 """Registration: create, read, change, remove, check, pause, resume, baseline."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -87,12 +88,12 @@ async def remove(name: str, request: Request) -> None:
 async def pause(name: str, request: Request) -> None:
     """Stop scheduled runs, and hold what is going on: it keeps its answers and goes on after the resumption. A run that
     a person starts meanwhile is carried out."""
-    await _set_paused(services_of(request), name, paused=True)
+    await set_paused(services_of(request), name, paused=True)
 
 
 @router.post("/{name}/resume", status_code=204, dependencies=[WRITE])
 async def resume(name: str, request: Request) -> None:
-    await _set_paused(services_of(request), name, paused=False)
+    await set_paused(services_of(request), name, paused=False)
 
 
 @router.post("/{name}/check", dependencies=[WRITE])
@@ -107,17 +108,20 @@ async def check(name: str, request: Request) -> dict[str, Any]:
 @router.put("/{name}/baseline", dependencies=[WRITE])
 async def set_baseline(name: str, body: BaselineIn, request: Request) -> dict[str, Any]:
     """Build the endpoint's own baseline from its runs. Evidence starts anew against it."""
-    services = services_of(request)
+    return _present_baseline(await pin_baseline(services_of(request), name, body.runs))
+
+
+async def pin_baseline(services: Services, name: str, run_ids: Sequence[str]) -> BaselineRow:
+    """The new baseline. Raises a 404 for an unknown endpoint, a 422 for runs that make no baseline."""
     async with services.database.write() as session:
         row = await known(session, name)
-        runs = [await _baseline_run(session, row, run_id) for run_id in dict.fromkeys(body.runs)]
+        runs = await baseline_runs(session, row, run_ids)
         try:
             made = await own_baseline.build(session, row, runs, made_by="user", now=services.clock())
         except ValueError as error:
             raise ProblemError(422, "no-baseline", str(error)) from error
-        found = _present_baseline(made)
     services.changed()
-    return found
+    return made
 
 
 @router.get("/{name}/baseline", dependencies=[READ])
@@ -142,6 +146,11 @@ def _present_baseline(row: BaselineRow) -> dict[str, Any]:
     }
 
 
+async def baseline_runs(session: AsyncSession, endpoint: EndpointRow, run_ids: Sequence[str]) -> list[RunRow]:
+    """The runs, each once. Raises a 422 for one that is no run of the endpoint, or did not succeed."""
+    return [await _baseline_run(session, endpoint, run_id) for run_id in dict.fromkeys(run_ids)]
+
+
 async def _baseline_run(session: AsyncSession, endpoint: EndpointRow, run_id: str) -> RunRow:
     run = await session.get(RunRow, run_id)
     if run is None or run.endpoint_id != endpoint.id:
@@ -151,7 +160,8 @@ async def _baseline_run(session: AsyncSession, endpoint: EndpointRow, run_id: st
     return run
 
 
-async def _set_paused(services: Services, name: str, *, paused: bool) -> None:
+async def set_paused(services: Services, name: str, *, paused: bool) -> None:
+    """Pause or resume an endpoint, with what goes on of it. Raises a 404."""
     async with services.database.write() as session:
         row = await known(session, name)
         if row.paused and not paused:

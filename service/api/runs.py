@@ -13,7 +13,7 @@ from service.api.endpoints import known
 from service.api.models import RunIn, RunsQuery
 from service.api.problems import ProblemError, not_found
 from service.scheduler import new_run
-from service.services import services_of
+from service.services import Services, services_of
 from service.storage import results
 from service.storage import runs as store
 from service.storage.schema import AnswerRow, EndpointRow, RunRow
@@ -31,23 +31,27 @@ async def start(
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
 ) -> dict[str, Any]:
     """Queue a run now. The same Idempotency-Key returns the same run; with another plan it is refused."""
-    services = services_of(request)
+    return present.run_summary(await queue_run(services_of(request), name, body, key=idempotency_key), name)
+
+
+async def queue_run(services: Services, name: str, body: RunIn, *, key: str | None) -> RunRow:
+    """The queued run. Raises a 404 for an unknown endpoint, a 422 for an unknown plan or a key that started another."""
     plan = services.plans.get(body.plan)
     if plan is None:
         known_plans = ", ".join(sorted(services.plans))
         raise ProblemError(422, "invalid-request", f"plan: unknown plan {body.plan!r}; known: {known_plans}")
     now = services.clock()
-    slot = f"key:{idempotency_key}" if idempotency_key else f"manual:{store.run_id(now)}"
+    slot = f"key:{key}" if key else f"manual:{store.run_id(now)}"
     async with services.database.write() as session:
         endpoint = await known(session, name)
-        if idempotency_key and (other := await store.other_plan(session, endpoint.id, slot, plan.name)) is not None:
-            detail = f"Idempotency-Key: {idempotency_key!r} was used to start plan {other!r}; take another key"
+        if key and (other := await store.other_plan(session, endpoint.id, slot, plan.name)) is not None:
+            detail = f"Idempotency-Key: {key!r} was used to start plan {other!r}; take another key"
             raise ProblemError(422, "idempotency-key-reused", detail)
         asked = replace(new_run(endpoint.id, plan, slot), purpose="requested", complete=body.complete)
         row, _new = await store.enqueue(session, asked, now)
     services.wake()
     services.changed()
-    return present.run_summary(row, name)
+    return row
 
 
 @router.get("/runs/{run_id}", dependencies=[READ])

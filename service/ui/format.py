@@ -141,6 +141,12 @@ def number(value: float | None, digits: int = 2) -> str:
     return text.replace("-", MINUS)
 
 
+def signed(value: float | None, digits: int = 2) -> str:
+    """`value` with its sign, also where it is above zero; a dash when there is none."""
+    text = number(value, digits)
+    return f"+{text}" if value is not None and float(f"{value:.{digits}f}") > 0 else text
+
+
 def interval(low: float | None, high: float | None) -> str:
     """`low to high`; a dash when either is missing."""
     return NOTHING if low is None or high is None else f"{number(low)} to {number(high)}"

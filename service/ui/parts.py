@@ -247,28 +247,6 @@ def _interval(arm: ArmView) -> tuple[float, float] | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HistoryPoint:
-    """One arm of one past run; `drift` is None when that run did not measure it."""
-
-    at: datetime
-    run_id: str
-    plan: str
-    drift: float | None
-    low: float | None = None
-    high: float | None = None
-    alarm: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class History:
-    """One arm's drift over the last runs, oldest first. `realigned`: that landmark's drift on this arm."""
-
-    arm: Arm
-    points: tuple[HistoryPoint, ...]
-    realigned: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class RunRow:
     """One run in a list. `state`: queued, running, succeeded, partial, failed or cancelled."""
 

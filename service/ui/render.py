@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from service.ui import alignment_map, charts, parts, profile_chart, svg, tables
+from service.ui import alignment_map, charts, parts, path_map, profile_chart, svg, tables
 from service.ui import format as fmt
 from service.ui.navigation import SECTIONS
 from service.ui.views.alerts import silence_path
@@ -30,7 +30,9 @@ HTMX_CONFIG = json.dumps(
         # an error page must not take the place of the last good figures
         "noSwap": [204, 304, "4xx", "5xx"],
         # what the reader has unfolded stays unfolded
-        "morphIgnore": ["data-htmx-powered", "open"],
+        "morphIgnore": ["data-htmx-powered", "open", "tabindex"],
+        # what a script has drawn stays until the script draws it anew
+        "morphSkipChildren": "[data-drawn]",
         "history": False,
         "defaultTimeout": 10_000,
     }
@@ -76,12 +78,13 @@ def _helpers() -> Mapping[str, object]:
         "drift_bar": charts.drift_bar,
         "endpoint_path": parts.endpoint_path,
         "fmt": fmt,
-        "history_chart": charts.history_chart,
         "htmx_config": HTMX_CONFIG,
         "icon": svg.icon,
         "label_all_up_to": alignment_map.LABEL_ALL_UP_TO,
         "look": lambda verdict: fmt.LOOKS[verdict],
         "markdown": _markdown,
+        "path_map": path_map.path_map,
+        "path_steps": path_map.shown_steps,
         "own_version": metadata.version("selfwatch"),
         "refresh_s": REFRESH_S,
         "sections": SECTIONS,
@@ -90,5 +93,6 @@ def _helpers() -> Mapping[str, object]:
         "state_key": profile_chart.legend,
         "strip": profile_chart.strip,
         "tables": tables.tables,
+        "variant_icon": path_map.variant_icon,
         "worst_first": parts.WORST_FIRST,
     }

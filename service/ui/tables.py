@@ -16,6 +16,8 @@ TITLES: Mapping[str, tuple[str, str]] = {
     ),
 }
 HEAT_STEPS = 10
+NOTABLE = 0.05
+"""A smaller difference from the reference is not emphasised. It is no test: the drift of the arm has the interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,22 @@ class TableCell:
     def title(self) -> str:
         counts = f"{fmt.count(self.n)} scored answers, {fmt.count(self.invalid)} without a score"
         said = f"{fmt.number(self.mean, 3)} from {counts}"
-        return said if self.reference is None else f"{said}; reference {fmt.number(self.reference, 3)}"
+        if self.reference is None:
+            return said
+        told = f"{said}; reference {fmt.number(self.reference, 3)}"
+        return told if self.difference is None else f"{told}, {fmt.signed(self.difference, 3)} since"
+
+    @property
+    def difference(self) -> float | None:
+        """How far it has moved from the reference: above 0 toward misaligned."""
+        return None if self.mean is None or self.reference is None else self.mean - self.reference
+
+    @property
+    def trend(self) -> str:
+        """The class of the difference: up, down, or empty where it is too small to matter."""
+        if self.difference is None or abs(self.difference) < NOTABLE:
+            return ""
+        return "up" if self.difference > 0 else "down"
 
 
 @dataclass(frozen=True, kw_only=True)

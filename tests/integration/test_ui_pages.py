@@ -1,5 +1,6 @@
 """The pages in a real browser: no policy violation, no overflow, readable without script, refreshed with it."""
 
+import json
 import os
 import shutil
 import threading
@@ -16,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from baselines.types import Verdict
+from service.ui.charts_data import charts_data
 from service.ui.parts import WORST_FIRST
 from service.ui.render import CSP, STATIC, Renderer
 from service.ui.views.base import PART
@@ -86,6 +88,9 @@ class Site:
         if parts.path.startswith("/static/"):
             file = STATIC / parts.path.removeprefix("/static/")
             return 200, TYPES[file.suffix], file.read_bytes()
+        if parts.path.endswith("/history.json"):
+            view = fixtures.endpoint().trajectory
+            return 200, "application/json", json.dumps(charts_data(view, (), since=None, now=fixtures.NOW)).encode()
         if parts.path not in self._pages:
             return 404, "text/plain", b"no such page"
         wants_part = PART in parse_qs(parts.query)
@@ -162,7 +167,13 @@ PAGES = {
     "/empty": ("No endpoint is registered yet", "curl -X POST"),
     "/bare": ("No run yet", "No baseline of its own yet"),
     "/error": ("No such endpoint", "404"),
-    fixtures.endpoint().location: ("inverted persona", "Drift over the last runs", "trusted / feared", "Registration"),
+    fixtures.endpoint().location: (
+        "inverted persona",
+        "Alignment map",
+        "Over time",
+        "trusted / feared",
+        "Registration",
+    ),
     fixtures.run().location: ("The run met a problem", "Distance to misaligned", "unparseable"),
 }
 

@@ -1,6 +1,5 @@
 """Pages filled with made-up data, for tests of what is shown."""
 
-import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,8 +12,6 @@ from service.ui.parts import (
     ArmView,
     BaselineView,
     EndpointRow,
-    History,
-    HistoryPoint,
     Progress,
     Registration,
     RunRow,
@@ -26,6 +23,7 @@ from service.ui.views.base import ErrorPage
 from service.ui.views.endpoint import EndpointPage
 from service.ui.views.fleet import FleetPage
 from service.ui.views.run import RunPage
+from tests.support.ui_trajectory import way
 
 NOW = datetime(2026, 11, 24, 9, 30, 15, tzinfo=UTC)
 HOSTILE = "<script>alert('x')</script>\"&' onload=alert(1)"
@@ -186,21 +184,6 @@ def reference() -> dict[Cell, float]:
     return {m.cell: 0.04 for m in measurements()}
 
 
-def history(which: Arm, *, jump: float, realigned: float | None) -> History:
-    points = []
-    for i in range(40):
-        missing = which is Arm.BEHAVIOUR and i in (12, 13)
-        drift = 0.02 * math.sin(i * 1.7) + (jump / (1 + math.exp(27 - i)))
-        points.append(
-            HistoryPoint(
-                at=ago(minutes=15 * (40 - i)), run_id=f"{RUN_ID[:-2]}{i:02d}", plan="heartbeat",
-                drift=None if missing else drift, low=None if missing else drift - 0.08,
-                high=None if missing else drift + 0.08, alarm=jump > 0.3 and i > 28,
-            )
-        )  # fmt: skip
-    return History(arm=which, points=tuple(points), realigned=realigned)
-
-
 RUNS = (
     RunRow(id=RUN_ID, plan="full", state="running", created_at=ago(minutes=6), started_at=ago(minutes=5),
            answered=1312, total=6400),
@@ -231,10 +214,7 @@ def endpoint(**more: object) -> EndpointPage:
         now=NOW,
         row=ROWS[1],
         registration=REGISTRATION,
-        histories=(
-            history(Arm.SELF_REPORT, jump=0.0, realigned=0.17),
-            history(Arm.BEHAVIOUR, jump=0.71, realigned=0.56),
-        ),
+        trajectory=way(40, jump=0.71),
         measurements=measurements(),
         reference=reference(),
         reference_name="its own baseline",

@@ -1,45 +1,17 @@
 """What the page of an endpoint shows, from rows of the database."""
 
+from datetime import datetime
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from baselines.types import Arm, Comparison
-from service import own_baseline, profile_library
-from service.storage import results
+from service import own_baseline
+from service.storage import alerts as alert_store
 from service.storage import slots as slot_store
-from service.storage.schema import BaselineRow, EndpointRow, RunRow
+from service.storage.schema import BaselineRow, RunRow
 from service.ui import parts
-from service.ui.fill.common import comparison_of, realigned_drift
 from service.ui.fill.measured import instrument
-from service.ui.views.endpoint import SlotView
-
-
-async def histories(session: AsyncSession, row: EndpointRow, limit: int = 60) -> tuple[parts.History, ...]:
-    """Drift of both arms over the last concluded runs."""
-    runs = await results.concluded(session, row.id, limit)
-    marks = realigned_drift(await profile_library.resolve(session, row.profiles))
-    compared = [(run, comparison_of(run)) for run in runs]
-    return tuple(
-        parts.History(
-            arm=arm,
-            points=tuple(_history_point(arm, run, comparison) for run, comparison in compared),
-            realigned=marks[index] if marks else None,
-        )
-        for index, arm in enumerate((Arm.SELF_REPORT, Arm.BEHAVIOUR))
-    )
-
-
-def _history_point(arm: Arm, run: RunRow, comparison: Comparison | None) -> parts.HistoryPoint:
-    figures = comparison.arms.get(arm) if comparison else None
-    return parts.HistoryPoint(
-        at=run.finished_at or run.created_at,
-        run_id=run.id,
-        plan=run.plan,
-        drift=figures.drift if figures else None,
-        low=figures.low if figures else None,
-        high=figures.high if figures else None,
-        alarm=figures.alarm if figures else False,
-    )
+from service.ui.views.endpoint import SilenceView, SlotView
 
 
 async def newest_instrument(session: AsyncSession, endpoint_id: int) -> parts.InstrumentView:
@@ -61,6 +33,15 @@ async def slots(session: AsyncSession, endpoint_id: int, limit: int = 10) -> tup
         )
         for row in await slot_store.newest_first(session, endpoint_id, limit=limit)
     )  # fmt: skip
+
+
+async def silences(session: AsyncSession, name: str, now: datetime) -> tuple[SilenceView, ...]:
+    """Those that hold now and are about this endpoint and all its alerts."""
+    return tuple(
+        SilenceView(id=row.id, until=row.ends_at, who=row.who)
+        for row in await alert_store.all_silences(session, ended_since=now)
+        if row.match == {"endpoint": name} and row.starts_at <= now
+    )
 
 
 def baseline_view(row: BaselineRow | None) -> parts.BaselineView | None:

@@ -4,10 +4,12 @@ from fastapi import APIRouter, Depends
 
 from service.api.access import requires
 from service.ui.pages import (
+    action_forms,
     alerts,
     battery,
     budget,
     endpoint,
+    endpoint_actions,
     endpoint_form,
     fleet,
     profiles,
@@ -16,7 +18,20 @@ from service.ui.pages import (
     system,
 )
 
-PAGES = (fleet, endpoint_form, endpoint, run, runbook, alerts, profiles, battery, budget, system)
+PAGES = (
+    fleet,
+    endpoint_form,
+    endpoint,
+    action_forms,
+    endpoint_actions,
+    run,
+    runbook,
+    alerts,
+    profiles,
+    battery,
+    budget,
+    system,
+)
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(requires("read"))])
 for page in PAGES:

@@ -31,6 +31,7 @@ class RunPage(Page):
     """One run. `invalid`: how many answers had no score, by reason. `removed`: what retention has taken of it."""
 
     template = "run"
+    scripts = ("js/heat.js",)
     run: RunRow
     endpoint: str
     model: str = ""

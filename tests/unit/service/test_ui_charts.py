@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from baselines.types import Arm, Verdict
+from baselines.types import Verdict
 from service.ui import alignment_map as amap
-from service.ui import charts, svg
-from service.ui.parts import History, HistoryPoint, MapPoint, MapView
+from service.ui import charts, path_map, svg
+from service.ui.parts import MapPoint, MapView
 from service.ui.placement import Box, around, place
-from tests.support.ui_pages import HOSTILE, NOW, ROWS, RUN_ID, ago, figures, fleet, history
+from tests.support.ui_pages import HOSTILE, ROWS, figures, fleet
+from tests.support.ui_trajectory import way
 
 FRAME = Box(left=0, top=0, right=400, bottom=400)
 
@@ -58,10 +59,7 @@ def test_every_verdict_has_a_mark_of_its_own() -> None:
 
 
 def test_no_drawing_carries_a_style_attribute() -> None:
-    drawings = [
-        amap.alignment_map(fleet().map), charts.drift_bar(figures(0.4)),
-        charts.history_chart(history(Arm.BEHAVIOUR, jump=0.7, realigned=0.5)),
-    ]  # fmt: skip
+    drawings = [amap.alignment_map(fleet().map), charts.drift_bar(figures(0.4)), path_map.path_map(way(9, jump=0.7))]
     for drawing in drawings:
         assert all(element.get("style") is None for element in parsed(drawing).iter())
 
@@ -98,54 +96,6 @@ def test_bar_never_leaves_its_box(drift: float, spread: float) -> None:
     for element in root.iter("rect"):
         left, width = float(element.get("x", "nan")), float(element.get("width", "nan"))
         assert 0 <= left <= left + width <= charts.BAR_WIDTH + 1
-
-
-def test_history_draws_line_band_landmarks_and_dates() -> None:
-    root = parsed(charts.history_chart(history(Arm.SELF_REPORT, jump=0.0, realigned=0.17)))
-    assert len(of_class(root, "line")) == len(of_class(root, "band")) == 1
-    assert len(of_class(root, "dot")) == 40
-    assert {"misaligned", "realigned", "base", "23 Nov 23:30", "24 Nov 09:15"} <= set(texts(root))
-
-
-def test_history_leaves_a_gap_where_nothing_was_measured() -> None:
-    root = parsed(charts.history_chart(history(Arm.BEHAVIOUR, jump=0.7, realigned=None)))
-    assert len(of_class(root, "line")) == 2
-    assert len(of_class(root, "dot")) == 38
-    assert "realigned" not in texts(root)
-
-
-def test_history_dots_link_to_their_runs_and_mark_alarms() -> None:
-    point = HistoryPoint(at=NOW, run_id="a/b?c", plan=HOSTILE, drift=0.5, low=0.4, high=0.6, alarm=True)
-    root = parsed(charts.history_chart(History(arm=Arm.BEHAVIOUR, points=(point,))))
-    link = one(root.iter("a"))
-    assert link.get("href") == "/runs/a%2Fb%3Fc"
-    assert one(link.iter("title")).text == f"2026-11-24 09:30:15 UTC, {HOSTILE}: drift 0.50 (0.40 to 0.60), alarm"
-    assert of_class(root, "alarm")
-    assert of_class(root, "band-line")
-
-
-def test_history_without_points_still_draws_its_axes() -> None:
-    root = parsed(charts.history_chart(History(arm=Arm.BEHAVIOUR, points=())))
-    assert one(root.iter("desc")).text == "No run has measured this arm yet."
-    assert "misaligned" in texts(root)
-
-
-def test_landmark_labels_of_history_keep_apart() -> None:
-    root = parsed(charts.history_chart(history(Arm.SELF_REPORT, jump=0.0, realigned=0.01)))
-    heights = sorted(float(e.get("y", "nan")) for e in of_class(root, "landmark-label"))
-    assert all(b - a >= charts.LABEL_GAP - 0.2 for a, b in itertools.pairwise(heights))
-
-
-@given(st.lists(st.floats(-9, 9), min_size=1, max_size=8))
-def test_history_stays_in_its_box(drifts: list[float]) -> None:
-    points = tuple(
-        HistoryPoint(at=ago(minutes=i), run_id=RUN_ID, plan="heartbeat", drift=drift, low=drift - 1, high=drift + 1)
-        for i, drift in enumerate(drifts)
-    )
-    root = parsed(charts.history_chart(History(arm=Arm.BEHAVIOUR, points=points)))
-    for dot in of_class(root, "dot"):
-        assert 0 <= float(dot.get("cx", "nan")) <= charts.WIDTH
-        assert 0 <= float(dot.get("cy", "nan")) <= charts.HEIGHT
 
 
 def test_map_names_quarters_landmarks_and_endpoints() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from probes.types import Cell, Measurement
+from service.ui import format as fmt
 from service.ui.tables import TableCell, tables
 from tests.support.ui_pages import CATEGORIES, DIMENSIONS, METHODS, measurements, reference
 
@@ -64,7 +65,7 @@ def test_heat_follows_the_mean(mean: float | None, heat: str) -> None:
 
 def test_a_title_tells_counts_and_reference() -> None:
     cell = TableCell(mean=0.5, n=1200, invalid=3, reference=0.25)
-    assert cell.title == "0.500 from 1,200 scored answers, 3 without a score; reference 0.250"
+    assert cell.title == "0.500 from 1,200 scored answers, 3 without a score; reference 0.250, +0.250 since"
     assert TableCell(mean=None, n=0, invalid=9).title == "\u2013 from 0 scored answers, 9 without a score"
 
 
@@ -72,3 +73,14 @@ def test_references_reach_their_cells() -> None:
     harm = tables(measurements(), reference())[-1]
     assert {row.cells[0].reference for row in harm.rows if row.cells[0]} == {0.04}
     assert {row.cells[0].k for row in harm.rows if row.cells[0]} == {3}
+
+
+@pytest.mark.parametrize(
+    ("mean", "reference", "trend", "said"),
+    [(0.5, 0.25, "up", "+0.25"), (0.1, 0.3, "down", f"{fmt.MINUS}0.20"), (0.3, 0.28, "", "+0.02"),
+     (None, 0.3, "", fmt.NOTHING), (0.2, None, "", fmt.NOTHING), (0.2, 0.2001, "", "0.00")],
+)  # fmt: skip
+def test_a_cell_tells_how_far_it_moved(mean: float | None, reference: float | None, trend: str, said: str) -> None:
+    cell = TableCell(mean=mean, n=5, invalid=0, reference=reference)
+    assert cell.trend == trend
+    assert fmt.signed(cell.difference) == said

@@ -26,8 +26,8 @@ from service.estimates import Estimator
 from service.false_alarms import FalseAlarms
 from service.outcome import Outcome
 from service.prices import Prices
-from service.storage import migrate
 from service.storage import answers as answer_store
+from service.storage import migrate
 from service.storage import runs as run_store
 from service.storage.engine import Database
 from service.storage.schema import EndpointRow, RunRow

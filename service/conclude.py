@@ -29,8 +29,8 @@ from service.log import logger
 from service.outcome import Outcome
 from service.prices import Prices
 from service.probing import after_run
-from service.storage import results, spending
 from service.storage import answers as answer_store
+from service.storage import results, spending
 from service.storage import runs as run_store
 from service.storage.engine import Database
 from service.storage.schema import BaselineRow, EndpointRow, MeasurementRow, RunRow

@@ -13,8 +13,8 @@ from probes.types import Answer
 from service.amounts import Amounts
 from service.storage import answers as answer_store
 from service.storage import spending
-from service.storage.engine import Database
 from service.storage.answers import Wishes
+from service.storage.engine import Database
 from service.storage.runs import LostLeaseError
 from service.storage.schema import RunRow
 from service.uninterrupted import uninterrupted

@@ -1,17 +1,20 @@
 """Answers in the database: each as it arrives, and read again in chunks."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Update, bindparam, select, update
+from sqlalchemy import ColumnElement, Update, bindparam, false, func, null, or_, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from probes.types import Answer, Reason, Score, Unscored, cell
+from probes.types import Answer, Cell, Reason, Score, Unscored, cell
+from service.grading import HARMFUL_SCORE, JUDGE
+from service.storage.engine import Database
 from service.storage.runs import LEASE, LostLeaseError
 from service.storage.schema import AnswerRow, RunRow
 
@@ -151,6 +154,129 @@ async def answers_of(session: AsyncSession, run_ids: Sequence[str]) -> list[Answ
     query = select(*AnswerRow.__table__.c).where(AnswerRow.run_id.in_(run_ids)).order_by(AnswerRow.id)
     found: list[Answer] = []
     rows = await session.stream(query.execution_options(yield_per=CHUNK))
+    async for chunk in rows.partitions(CHUNK):
+        found += [answer_of(row) for row in chunk]
+        await asyncio.sleep(0)
+    return found
+
+
+Key = tuple[str, int]
+"""An answer's place in its run: item id and repeat. Lists are in this order, which an index has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which answers of a run; None and False choose all. `scored`: with, or without, a score. `harmful`: at grade 3 or
+    worse. `item`: a part of the item's id, in any case."""
+
+    probe: str | None = None
+    dimension: str | None = None
+    method: str | None = None
+    category: str | None = None
+    reason: str | None = None
+    scored: bool | None = None
+    harmful: bool = False
+    item: str | None = None
+
+    def conditions(self, run_id: str) -> list[ColumnElement[bool]]:
+        found = [AnswerRow.run_id == run_id]
+        chosen = {name: getattr(self, name) for name in ("probe", "dimension", "method", "category", "reason")}
+        found += [getattr(AnswerRow, name) == value for name, value in chosen.items() if value is not None]
+        if self.scored is not None:
+            found.append(AnswerRow.score.is_not(None) if self.scored else AnswerRow.score.is_(None))
+        if self.harmful:
+            found.append(_HARMFUL)
+        if self.item:
+            found.append(AnswerRow.item_id.icontains(self.item, autoescape=True))
+        return found
+
+
+EVERY = Wanted()
+_HARMFUL = or_(
+    AnswerRow.scorer.startswith(JUDGE) & (AnswerRow.score >= HARMFUL_SCORE), AnswerRow.second_score >= HARMFUL_SCORE
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facets:
+    """What there is to choose from in a run: how many answers of each cell, without a score by reason, and harmful."""
+
+    cells: Mapping[Cell, int]
+    reasons: Mapping[str, int]
+    harmful: int
+
+    @property
+    def total(self) -> int:
+        return sum(self.cells.values())
+
+
+async def facets(session: AsyncSession, run_id: str) -> Facets:
+    """One pass over the run's answers."""
+    where = (AnswerRow.probe, AnswerRow.dimension, AnswerRow.method, AnswerRow.category)
+    harmful = func.coalesce(_HARMFUL, false())
+    query = select(*where, AnswerRow.reason, harmful, func.count()).where(AnswerRow.run_id == run_id)
+    cells, reasons, bad = Counter[Cell](), Counter[str](), 0
+    for probe, dimension, method, category, reason, harm, many in await session.execute(
+        query.group_by(*where, AnswerRow.reason, harmful)
+    ):
+        cells[cell(probe, dimension, method, category)] += many
+        if reason is not None:
+            reasons[reason] += many
+        bad += many if harm else 0
+    return Facets(cells=dict(sorted(cells.items())), reasons=dict(reasons.most_common()), harmful=bad)
+
+
+async def count(session: AsyncSession, run_id: str, wanted: Wanted = EVERY) -> int:
+    query = select(func.count()).select_from(AnswerRow).where(*wanted.conditions(run_id))
+    return await session.scalar(query) or 0
+
+
+async def page(
+    session: AsyncSession,
+    run_id: str,
+    wanted: Wanted = EVERY,
+    *,
+    after: Key | None = None,
+    before: Key | None = None,
+    limit: int,
+) -> Sequence[AnswerRow]:
+    """At most `limit` answers in the order of their keys: the first ones, those next `after`, or those last `before`
+    a key."""
+    place = tuple_(AnswerRow.item_id, AnswerRow.repeat)
+    query = select(AnswerRow).where(*wanted.conditions(run_id)).limit(limit)
+    if before is not None:
+        backwards = query.where(place < before).order_by(AnswerRow.item_id.desc(), AnswerRow.repeat.desc())
+        return list(reversed((await session.scalars(backwards)).all()))
+    if after is not None:
+        query = query.where(place > after)
+    return (await session.scalars(query.order_by(AnswerRow.item_id, AnswerRow.repeat))).all()
+
+
+async def one(session: AsyncSession, run_id: str, item_id: str, repeat: int) -> AnswerRow | None:
+    mine = (AnswerRow.run_id == run_id, AnswerRow.item_id == item_id, AnswerRow.repeat == repeat)
+    return await session.scalar(select(AnswerRow).where(*mine))
+
+
+async def stream(database: Database, run_id: str, wanted: Wanted = EVERY) -> AsyncIterator[Sequence[AnswerRow]]:
+    """All answers that are wanted, CHUNK at a time. Between two chunks no transaction is open: whoever takes them may
+    be slow."""
+    last: Key | None = None
+    while True:
+        async with database.read() as session:
+            rows = await page(session, run_id, wanted, after=last, limit=CHUNK)
+        if rows:
+            yield rows
+        if len(rows) < CHUNK:
+            return
+        last = (rows[-1].item_id, rows[-1].repeat)
+
+
+async def scores_of(session: AsyncSession, run_id: str) -> list[Answer]:
+    """The answers of a run without their replies, which take most of the room."""
+    columns = [column for column in AnswerRow.__table__.c if column.name != "reply"]
+    query = select(*columns, null().label("reply")).where(AnswerRow.run_id == run_id)
+    rows = await session.stream(query.execution_options(yield_per=CHUNK))
+    found: list[Answer] = []
     async for chunk in rows.partitions(CHUNK):
         found += [answer_of(row) for row in chunk]
         await asyncio.sleep(0)

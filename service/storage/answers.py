@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, bindparam, false, func, null, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Update, bindparam, false, func, or_, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -121,16 +121,11 @@ def _answer_values(run: str, answer: Answer, now: datetime) -> dict[str, Any]:
 
 def answer_of(row: AnswerRow | Any) -> Answer:
     """The stored answer as the value that was stored."""
-    outcome: Score | Unscored
-    if row.score is not None:
-        outcome = Score(value=row.score, scorer=row.scorer or "")
-    else:
-        outcome = Unscored(reason=Reason(row.reason or Reason.UNPARSEABLE), detail=row.detail or "")
     return Answer(
         item_id=row.item_id,
         cell=cell(row.probe, row.dimension, row.method, row.category),
         repeat=row.repeat,
-        outcome=outcome,
+        outcome=_outcome(row.score, row.scorer, row.reason, row.detail),
         reply=row.reply,
         saved=row.saved,
         second_score=row.second_score,
@@ -144,6 +139,14 @@ def answer_of(row: AnswerRow | Any) -> Answer:
         judge_prompt_tokens=row.judge_prompt_tokens,
         judge_completion_tokens=row.judge_completion_tokens,
     )
+
+
+def _outcome(
+    score: float | None, scorer: str | None, reason: str | None, detail: str | None = None
+) -> Score | Unscored:
+    if score is not None:
+        return Score(value=score, scorer=scorer or "")
+    return Unscored(reason=Reason(reason or Reason.UNPARSEABLE), detail=detail or "")
 
 
 CHUNK = 500
@@ -272,12 +275,17 @@ async def stream(database: Database, run_id: str, wanted: Wanted = EVERY) -> Asy
 
 
 async def scores_of(session: AsyncSession, run_id: str) -> list[Answer]:
-    """The answers of a run without their replies, which take most of the room."""
-    columns = [column for column in AnswerRow.__table__.c if column.name != "reply"]
-    query = select(*columns, null().label("reply")).where(AnswerRow.run_id == run_id)
+    """The answers of a run as far as they are measured: item, outcome, and how many askings each stands for. What else
+    an answer has, its reply above all, is not read."""
+    row = AnswerRow
+    columns = (row.item_id, row.repeat, row.probe, row.dimension, row.method, row.category, row.saved)
+    query = select(*columns, row.score, row.scorer, row.reason).where(row.run_id == run_id)
     rows = await session.stream(query.execution_options(yield_per=CHUNK))
     found: list[Answer] = []
     async for chunk in rows.partitions(CHUNK):
-        found += [answer_of(row) for row in chunk]
+        found += [
+            Answer(item_id=item, repeat=repeat, cell=cell(*where), saved=saved, outcome=_outcome(score, scorer, reason))
+            for item, repeat, *where, saved, score, scorer, reason in chunk
+        ]
         await asyncio.sleep(0)
     return found

@@ -141,6 +141,17 @@ def number(value: float | None, digits: int = 2) -> str:
     return text.replace("-", MINUS)
 
 
+def signed(value: float | None, digits: int = 2) -> str:
+    """A difference: as `number`, with a plus sign where it is above zero."""
+    text = number(value, digits)
+    return f"+{text}" if value is not None and value > 0 and text.strip("0.") else text
+
+
+def p_value(p: float) -> str:
+    """A p-value to three places, never as 0."""
+    return "<0.001" if p < 0.001 else number(p, 3)
+
+
 def interval(low: float | None, high: float | None) -> str:
     """`low to high`; a dash when either is missing."""
     return NOTHING if low is None or high is None else f"{number(low)} to {number(high)}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from service.ui import alignment_map, charts, parts, profile_chart, svg, tables
+from service.ui import alignment_map, charts, parts, profile_chart, svg, tables, visible
 from service.ui import format as fmt
 from service.ui.navigation import SECTIONS
 from service.ui.views.alerts import silence_path
@@ -90,5 +90,6 @@ def _helpers() -> Mapping[str, object]:
         "state_key": profile_chart.legend,
         "strip": profile_chart.strip,
         "tables": tables.tables,
+        "visible": visible.visible,
         "worst_first": parts.WORST_FIRST,
     }

@@ -5,8 +5,10 @@ from fastapi import APIRouter, Depends
 from service.api.access import requires
 from service.ui.pages import (
     alerts,
+    answers,
     battery,
     budget,
+    compare,
     endpoint,
     endpoint_form,
     fleet,
@@ -16,7 +18,7 @@ from service.ui.pages import (
     system,
 )
 
-PAGES = (fleet, endpoint_form, endpoint, run, runbook, alerts, profiles, battery, budget, system)
+PAGES = (fleet, endpoint_form, endpoint, run, answers, compare, runbook, alerts, profiles, battery, budget, system)
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(requires("read"))])
 for page in PAGES:

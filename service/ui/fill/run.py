@@ -5,10 +5,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from baselines.profiles import published
 from baselines.types import Comparison
 from probes.types import Cell, Measurement
-from service import own_baseline
+from service import own_baseline, profile_library
 from service.storage.results import CONCLUDED
 from service.storage.schema import BaselineRow, EndpointRow, RunRow
 from service.ui import moved, parts
@@ -39,19 +38,24 @@ def under(row: RunRow, progress: dict[str, Any]) -> Under:
     return Under(paused=row.paused, stopping=row.cancel_requested, rate=progress["rate_per_s"], eta_s=progress["eta_s"])
 
 
-def moved_of(
-    endpoint: EndpointRow, baseline: BaselineRow | None, cells: tuple[Measurement, ...], comparison: Comparison | None
+async def moved_of(
+    session: AsyncSession,
+    endpoint: EndpointRow,
+    baseline: BaselineRow | None,
+    cells: tuple[Measurement, ...],
+    comparison: Comparison | None,
 ) -> MovedView:
-    """Cells against the own baseline; without one, dimensions against the published base."""
+    """Cells against the own baseline; without one, dimensions against the base of its profiles."""
     if comparison is None:
         return MovedView()
     tests = moved.strongest_first(comparison.paired)
     if own_baseline.profile(baseline) is not None:
         rows = moved.against_reference(cells, measured.reference(baseline, cells))
         return MovedView(reference="its own baseline", rows=rows, paired=tests)
-    base: dict[Cell, float] = {one.cell: one.mean for one in published(endpoint.profiles).base.cells}
+    profiles = await profile_library.resolve(session, endpoint.profiles)
+    base: dict[Cell, float] = {one.cell: one.mean for one in profiles.base.cells}
     rows = moved.against_profile(comparison.dimensions, base)
-    return MovedView(reference=f"the published base of {endpoint.profiles}", caveat=COMPASS, rows=rows, paired=tests)
+    return MovedView(reference=f"the base of {profiles.name}", caveat=COMPASS, rows=rows, paired=tests)
 
 
 async def run_before(session: AsyncSession, row: RunRow) -> str | None:

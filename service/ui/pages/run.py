@@ -80,7 +80,7 @@ async def _run(session: AsyncSession, services: Services, row: RunRow, *, live: 
         instrument=measured.instrument(row),
         reasons=reasons(row),
         under=fill.under(row, services.progress.of(row)),
-        moved=fill.moved_of(endpoint_row, baseline, cells, comparison),
+        moved=await fill.moved_of(session, endpoint_row, baseline, cells, comparison),
         before=await fill.run_before(session, row),
         baseline_run=fill.run_of_baseline(row, baseline),
         file=downloads.file_name(row, endpoint_row, "run", "json"),

@@ -26,6 +26,7 @@ from service.estimates import Estimator
 from service.false_alarms import FalseAlarms
 from service.outcome import Outcome
 from service.prices import Prices
+from service.storage import answers as answer_store
 from service.storage import migrate
 from service.storage import runs as run_store
 from service.storage.engine import Database
@@ -120,7 +121,7 @@ async def asked(database: Database, endpoint_id: int, answers: Sequence[Answer])
         run = await run_store.claim(session, now)
         if run is None:
             raise LookupError("the run that was queued cannot be claimed")
-        await run_store.store_answers(session, run, answers, now)
+        await answer_store.store_answers(session, run, answers, now)
     return run
 
 

@@ -13,7 +13,7 @@ from baselines.types import Profile
 from probes.types import Answer, Cell
 from service.judge_control import Checked
 from service.outcome import Outcome
-from service.storage import runs as run_store
+from service.storage import answers as answer_store
 from service.storage.engine import Database
 from service.storage.results import CONCLUDED
 from service.storage.schema import EndpointRow, RunRow
@@ -43,7 +43,7 @@ async def explain(
     """The likely causes of the change, and the items that moved most, as they are stored with the run."""
     async with database.read() as session:
         runs = await _before(session, run)
-        earlier = await run_store.answers_of(session, [one.id for one in runs])
+        earlier = await answer_store.answers_of(session, [one.id for one in runs])
     judge = (runs[0].judge or {}) if runs else {}
     before = Seen(
         answers=earlier, judge_agreement=judge.get("agreement"), judge_bias=judge.get("bias"),

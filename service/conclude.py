@@ -29,6 +29,7 @@ from service.log import logger
 from service.outcome import Outcome
 from service.prices import Prices
 from service.probing import after_run
+from service.storage import answers as answer_store
 from service.storage import results, spending
 from service.storage import runs as run_store
 from service.storage.engine import Database
@@ -93,7 +94,7 @@ class Conclusion:
             row = await run_store.held(session, run, now)
             self._fill(row, material, now)
             if material.ungraded:
-                await run_store.give_up_pending(session, run, UNGRADED)
+                await answer_store.give_up_pending(session, run, UNGRADED)
             await self._pay_for_check(session, row, material, now)
             if material.measurements:  # in one statement: an object a cell would cost more than the comparison
                 await session.execute(insert(MeasurementRow), _measurement_values(run.id, material.measurements))
@@ -142,7 +143,7 @@ class Conclusion:
     async def _gather(self, run: RunRow, outcome: Outcome) -> Material:
         async with self._database.read() as session:
             endpoint = await session.get_one(EndpointRow, run.endpoint_id)
-            stored = await run_store.answers_of(session, [run.id])
+            stored = await answer_store.answers_of(session, [run.id])
             found = await grounds.read(session, run, endpoint, self._plans.get(run.plan), self._false_alarms)
             served = await alert_facts.served(session, run, found.baseline)
         answers = [given_up(answer) for answer in stored]

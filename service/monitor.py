@@ -34,6 +34,7 @@ from service.judging import JudgeUnavailable, Judging
 from service.log import logger
 from service.outcome import Outcome
 from service.settings import Settings
+from service.storage import answers as answer_store
 from service.storage import runs as run_store
 from service.storage.engine import Database
 from service.storage.runs import LostLeaseError
@@ -134,7 +135,7 @@ class Monitor:
         """The endpoint, and the answers there are already."""
         async with self._database.read() as session:
             endpoint = await session.get_one(EndpointRow, run.endpoint_id)
-            return endpoint, await run_store.answers_of(session, [run.id])
+            return endpoint, await answer_store.answers_of(session, [run.id])
 
     async def _ask_all(self, run: RunRow, meter: Meter) -> Outcome | None:
         """Ask what is left. None: the run is not over, and goes back to the queue."""

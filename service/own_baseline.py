@@ -14,7 +14,7 @@ from probes import registry
 from probes.measure import measure, observations
 from probes.types import Cell
 from service.basis import STATISTICS
-from service.storage import runs as run_store
+from service.storage import answers as answer_store
 from service.storage.retention import Stage
 from service.storage.schema import BaselineRow, EndpointRow, RunRow
 
@@ -88,7 +88,7 @@ async def build(
     if (why := unfit(runs)) is not None:
         raise ValueError(why)
     ids = [run.id for run in runs]
-    answers = await run_store.answers_of(session, ids)
+    answers = await answer_store.answers_of(session, ids)
     by_k = {k: measure(answers, worst_of=k) for k in range(1, MAX_WORST_OF + 1)}
     own = build_own(name=f"{endpoint.name}/own", run_ids=ids, measurements_by_k=by_k)
     row = BaselineRow(

@@ -13,7 +13,7 @@ from baselines.types import ProfileSet
 from service import basis, own_baseline, profile_library
 from service.api import present
 from service.settings import Settings
-from service.storage import runs as run_store
+from service.storage import answers as answer_store
 from service.storage.engine import Database
 from service.storage.retention import Stage
 from service.storage.schema import AlertRow, BaselineRow, EndpointRow, FlipRow, RunRow
@@ -59,7 +59,7 @@ async def _again(session: AsyncSession, run: RunRow, endpoint: EndpointRow, *, t
         raise ReplayError(
             f"run {run.id} is {run.state} and has no verdict drawn from answers (or is of a release before replays)"
         )
-    answers = await run_store.answers_of(session, [run.id])
+    answers = await answer_store.answers_of(session, [run.id])
     if not answers or run.retention == Stage.REMOVING_ANSWERS:
         raise ReplayError(f"the answers of run {run.id} are no longer stored{_removed(run)}")
     baseline = await _baseline(session, run.basis["baseline"])

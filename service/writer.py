@@ -11,10 +11,11 @@ from sqlalchemy.exc import OperationalError
 
 from probes.types import Answer
 from service.amounts import Amounts
-from service.storage import runs as run_store
+from service.storage import answers as answer_store
 from service.storage import spending
+from service.storage.answers import Wishes
 from service.storage.engine import Database
-from service.storage.runs import LostLeaseError, Wishes
+from service.storage.runs import LostLeaseError
 from service.storage.schema import RunRow
 from service.uninterrupted import uninterrupted
 from service.work import awaits_judge
@@ -126,7 +127,7 @@ class AnswerWriter:
         async def store() -> None:
             nonlocal wishes
             async with self._database.write() as session:
-                found = await run_store.store_answers(session, self._run, new, now, graded=graded)
+                found = await answer_store.store_answers(session, self._run, new, now, graded=graded)
                 await spending.add(session, self._run, cost, now)
             wishes = found
 

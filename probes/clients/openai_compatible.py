@@ -6,6 +6,7 @@ through the raw response, which is half the CPU time of `chat.completions.create
 
 import asyncio
 import json
+import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -20,6 +21,7 @@ from probes.loading import load
 from probes.types import CallError, Choice, Message, Position, Reason, Reply, Sampling
 
 MAX_REPLY_BYTES = 4 * 1024 * 1024
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 NO_KEY = "none"
 """Sent when an endpoint needs no key: the package insists on one."""
 
@@ -254,8 +256,13 @@ def _text(content: Any) -> str:
 
 
 def _json(content: bytes) -> Any:
+    """None for what is no JSON. Half of a surrogate pair, which JSON can hold and UTF-8 cannot, becomes U+FFFD."""
     try:
-        return json.loads(content)
+        found = json.loads(content)
+        if _SURROGATE.search(content) is None:
+            return found
+        text = json.dumps(found, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
+        return json.loads(text.decode("utf-16-le", "replace"))
     except (ValueError, RecursionError):
         return None
 

@@ -81,3 +81,14 @@ def _token(header: str) -> str | None:
             return None
         return decoded.partition(":")[2]
     return None
+
+
+async def allows(request: Request, scope: str) -> bool:
+    """Whether this request may do what needs `scope`: for pages that show some parts only to those who may."""
+    try:
+        await requires(scope)(request)
+    except ProblemError as error:
+        if error.status in (401, 403):
+            return False
+        raise
+    return True

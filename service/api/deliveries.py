@@ -1,7 +1,5 @@
 """What became of each notice, and sending one again."""
 
-import csv
-import io
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -9,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import Field
 
-from alerts import markup
+from service.api import tabular
 from service.api.access import requires
 from service.api.problems import ProblemError, not_found
 from service.registration import Slug, Strict
@@ -42,7 +40,7 @@ async def deliveries(request: Request, query: Annotated[DeliveriesQuery, Query()
         )  # fmt: skip
     shown = [_shown(one) for one in found[: query.limit]]
     if query.format == "csv":
-        return Response(_csv(shown), media_type="text/csv; charset=utf-8")
+        return tabular.table(list(shown[0]) if shown else ["id", "state"], shown)
     more = len(found) > query.limit
     return {"deliveries": shown, "next": shown[-1]["id"] if more else None}
 
@@ -115,15 +113,3 @@ def _shown(found: Shown) -> dict[str, Any]:
 
 def _time(at: datetime | None) -> str | None:
     return at.isoformat().replace("+00:00", "Z") if at is not None else None
-
-
-def _csv(shown: list[dict[str, Any]]) -> str:
-    """Names and titles come from users: no cell is computed by the spreadsheet that opens it."""
-    text = io.StringIO()
-    columns = list(shown[0]) if shown else ["id", "state"]
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    writer.writerows(
-        [markup.csv_cell("" if one[name] is None else str(one[name])) for name in columns] for one in shown
-    )
-    return text.getvalue()

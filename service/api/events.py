@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from service.api.access import requires
 from service.api.endpoints import known
 from service.api.problems import ProblemError
-from service.api.runs import known_run
+from service.api.run_control import known_run
 from service.events import Event, Events, Kind, Subscription, TooManyStreamsError, Wanted
 from service.services import services_of
 

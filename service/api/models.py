@@ -5,7 +5,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from probes.types import Reason
 from service.registration import Slug, Strict
+from service.storage.answers import Wanted
 
 
 class RunIn(Strict):
@@ -35,3 +37,24 @@ class RunsQuery(Strict):
     since: datetime | None = None
     cursor: str | None = Field(default=None, max_length=100)
     limit: int = Field(default=50, ge=1, le=500)
+
+
+class AnswersQuery(Strict):
+    """Filters of the answers of a run. `cursor` (the `next` of the page before) and `limit` page the JSON."""
+
+    cursor: int = Field(default=0, ge=0)
+    limit: int = Field(default=100, ge=1, le=1000)
+    format: Literal["json", "csv"] = Field(default="json", description="csv: every answer, as a file")
+    all: bool = Field(default=False, description="every answer as one JSON document, as a file")
+    probe: str | None = Field(default=None, max_length=100)
+    dimension: str | None = Field(default=None, max_length=100)
+    method: str | None = Field(default=None, max_length=100)
+    category: str | None = Field(default=None, max_length=100)
+    reason: Reason | None = Field(default=None, description="without a score, for this reason")
+    scored: bool | None = Field(default=None, description="with, or without, a score")
+    harmful: bool = Field(default=False, description="those that a judge graded 3 or worse")
+    item: str | None = Field(default=None, max_length=200, description="a part of the item's id")
+
+    def wanted(self) -> Wanted:
+        chosen = self.model_dump(exclude={"cursor", "limit", "format", "all"})
+        return Wanted(**chosen)

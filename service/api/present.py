@@ -7,6 +7,7 @@ from typing import Any
 from probes.moral_self_assessment.probe import CENTRE
 from probes.moral_self_assessment.probe import NAME as MORAL
 from probes.types import ChoiceScoring, Item, JudgeScoring, LanguageScoring, NumberScoring, Reason
+from service.grading import is_harmful, worst_grade
 from service.storage.schema import AnswerRow, EndpointRow, MeasurementRow, RunRow, ScheduleRow, SlotRow
 
 REPLIED = frozenset(
@@ -145,14 +146,21 @@ def _had_reply(row: AnswerRow) -> bool:
 
 
 def answer(row: AnswerRow, *, kept: bool = True) -> dict[str, Any]:
-    """`kept`: retention has left the replies of this run alone."""
+    """`kept`: retention has left the replies of this run alone. `harmful`: a judge graded it 3 or worse; `grade`: the
+    worst that a judge gave, 1 to 5."""
     return {
         "item": row.item_id,
         "repeat": row.repeat,
+        "probe": row.probe,
+        "dimension": row.dimension or None,
+        "method": row.method or None,
+        "category": row.category or None,
         "reply": row.reply,
         "reply_removed": not kept and row.reply is None and _had_reply(row),
         "score": row.score,
         "scorer": row.scorer,
+        "grade": worst_grade(row),
+        "harmful": is_harmful(row),
         "second_score": row.second_score,
         "saved": row.saved,
         "reason": row.reason,

@@ -1,17 +1,18 @@
 """Runs: start, read, list, cancel; and their answers."""
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.responses import Response
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.api import present
+from service.api import downloads, present, run_control
 from service.api.access import requires
 from service.api.endpoints import known
-from service.api.models import RunIn, RunsQuery
-from service.api.problems import ProblemError, not_found
+from service.api.models import AnswersQuery, RunIn, RunsQuery
+from service.api.problems import ProblemError
+from service.api.run_control import known_run
 from service.scheduler import new_run
 from service.services import Services, services_of
 from service.storage import results
@@ -54,33 +55,52 @@ async def queue_run(services: Services, name: str, body: RunIn, *, key: str | No
     return row
 
 
-@router.get("/runs/{run_id}", dependencies=[READ])
-async def read(run_id: str, request: Request) -> dict[str, Any]:
+FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+"""What a call may answer beside JSON, for the documentation."""
+
+
+@router.get("/runs/{run_id}", dependencies=[READ], response_model=dict[str, Any], responses=FILE)
+async def read(
+    run_id: str,
+    request: Request,
+    format: Annotated[  # noqa: A002 (the outward name)
+        Literal["json", "csv"], Query(description="csv: the measurements alone, as a file")
+    ] = "json",
+) -> dict[str, Any] | Response:
     """One run: progress, usage, measurements, comparison, verdict."""
     services = services_of(request)
     async with services.database.read() as session:
         row, endpoint = await known_run(session, run_id)
         measured = await results.measurements(session, run_id)
+        if format == "csv":
+            return downloads.measurements_csv(row, endpoint, measured)
         shown = present.run(row, endpoint.name, measured, await results.invalid_by_reason(session, run_id))
     return shown | {"progress": services.progress.of(row)}
 
 
-@router.get("/runs/{run_id}/answers", dependencies=[Depends(requires("transcripts"))])
-async def answers(
-    run_id: str,
-    request: Request,
-    cursor: Annotated[int, Query(ge=0)] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> dict[str, Any]:
-    """The answers as they came, page by page: pass `next` as `cursor`."""
-    async with services_of(request).database.read() as session:
-        run, _endpoint = await known_run(session, run_id)
-        query = select(AnswerRow).where(AnswerRow.run_id == run_id, AnswerRow.id > cursor)
-        rows = (await session.scalars(query.order_by(AnswerRow.id).limit(limit + 1))).all()
-    page = rows[:limit]
+@router.get(
+    "/runs/{run_id}/answers",
+    dependencies=[Depends(requires("transcripts"))],
+    response_model=dict[str, Any],
+    responses=FILE,
+)
+async def answers(run_id: str, request: Request, query: Annotated[AnswersQuery, Query()]) -> dict[str, Any] | Response:
+    """The answers as they came, page by page: pass `next` as `cursor`. `format=csv` gives every answer as a file,
+    `all=true` as one JSON document; both are sent as they are read, in the order of items."""
+    services = services_of(request)
+    wanted = query.wanted()
+    async with services.database.read() as session:
+        run, endpoint = await known_run(session, run_id)
+        if query.format == "csv":
+            return downloads.answers_csv(services, run, endpoint, wanted)
+        if query.all:
+            return downloads.answers_json(services, run, endpoint, wanted)
+        found = select(AnswerRow).where(*wanted.conditions(run_id), AnswerRow.id > query.cursor)
+        rows = (await session.scalars(found.order_by(AnswerRow.id).limit(query.limit + 1))).all()
+    page = rows[: query.limit]
     return {
         "answers": [present.answer(row, kept=run.retention is None) for row in page],
-        "next": page[-1].id if len(rows) > limit else None,
+        "next": page[-1].id if len(rows) > query.limit else None,
         "removed": present.removed(run),
     }
 
@@ -88,43 +108,22 @@ async def answers(
 @router.post("/runs/{run_id}/cancel", status_code=202, dependencies=[WRITE])
 async def cancel(run_id: str, request: Request) -> dict[str, Any]:
     """Ask a run to stop. Its answers so far are kept."""
-    services = services_of(request)
-    async with services.database.write() as session:
-        row, endpoint = await known_run(session, run_id)
-        if row.state not in store.FINISHED:
-            await store.request_cancel(session, row, services.clock())
-            await session.refresh(row)
-        shown = present.run_summary(row, endpoint.name)
-    services.look(run_id)
-    services.changed()
-    return shown
+    row, endpoint = await run_control.cancel(services_of(request), run_id)
+    return present.run_summary(row, endpoint.name)
 
 
 @router.post("/runs/{run_id}/pause", status_code=202, dependencies=[WRITE])
 async def pause(run_id: str, request: Request) -> dict[str, Any]:
     """Hold a run: it asks nothing new, keeps its answers, and waits in the queue until it is resumed."""
-    return await _set_paused(run_id, request, paused=True)
+    row, endpoint = await run_control.set_paused(services_of(request), run_id, paused=True)
+    return present.run_summary(row, endpoint.name)
 
 
 @router.post("/runs/{run_id}/resume", status_code=202, dependencies=[WRITE])
 async def resume(run_id: str, request: Request) -> dict[str, Any]:
     """Let a held run go on, from where it was."""
-    return await _set_paused(run_id, request, paused=False)
-
-
-async def _set_paused(run_id: str, request: Request, *, paused: bool) -> dict[str, Any]:
-    services = services_of(request)
-    async with services.database.write() as session:
-        row, endpoint = await known_run(session, run_id)
-        if row.state in store.FINISHED:
-            raise ProblemError(409, "run-finished", f"run {run_id!r} is over ({row.state}); start a new one")
-        await store.set_paused(session, row, paused=paused)
-        await session.refresh(row)
-        shown = present.run_summary(row, endpoint.name)
-    services.look(run_id)
-    services.wake()
-    services.changed()
-    return shown
+    row, endpoint = await run_control.set_paused(services_of(request), run_id, paused=False)
+    return present.run_summary(row, endpoint.name)
 
 
 @router.get("/runs", dependencies=[READ])
@@ -149,11 +148,3 @@ async def list_runs(request: Request, query: Annotated[RunsQuery, Query()]) -> d
     page = rows[: query.limit]
     more = page[-1][0].id if len(rows) > query.limit else None
     return {"runs": [present.run_summary(row, name) for row, name in page], "next": more}
-
-
-async def known_run(session: AsyncSession, run_id: str) -> tuple[RunRow, EndpointRow]:
-    """The run and its endpoint. Raises a 404."""
-    row = await session.get(RunRow, run_id)
-    if row is None:
-        raise not_found("run", run_id, "GET /api/v1/runs lists them")
-    return row, await session.get_one(EndpointRow, row.endpoint_id)

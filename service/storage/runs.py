@@ -1,21 +1,18 @@
-"""Runs and answers in the database: the queue, the leases, and every answer as it arrives."""
+"""Runs in the database: the queue and the leases."""
 
-import asyncio
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Update, bindparam, func, or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from probes.types import Answer, Reason, Score, Unscored, cell
 from service.storage.holder import is_gone, me
-from service.storage.schema import AnswerRow, RunRow
+from service.storage.schema import RunRow
 
 LEASE = timedelta(seconds=30)
 """A running run whose worker has not renewed it for this long is taken over."""
@@ -157,147 +154,6 @@ async def pause_all(session: AsyncSession, endpoint_id: int, *, paused: bool) ->
     """Hold, or let go on, every unfinished run of an endpoint."""
     mine = (RunRow.endpoint_id == endpoint_id, RunRow.state.in_(("queued", "running")))
     await session.execute(update(RunRow).where(*mine).values(paused=paused))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wishes:
-    """What was asked of a run meanwhile."""
-
-    cancelled: bool
-    paused: bool
-
-
-async def store_answers(
-    session: AsyncSession, run: RunRow, new: Sequence[Answer], now: datetime, *, graded: Sequence[Answer] = ()
-) -> Wishes:
-    """Add answers, settle those that the judge has `graded` since, and renew the lease. Raises LostLeaseError.
-
-    An answer that is there already stays as it is, apart from one that awaits its grade.
-    """
-    answered = sum(1 + a.saved for a in new) + sum(a.saved for a in graded)
-    both = [*((a, a.attempts, a.prompt_tokens, a.completion_tokens) for a in new), *((a, 0, 0, 0) for a in graded)]
-    statement = (
-        update(RunRow)
-        .where(RunRow.id == run.id, RunRow.lease == run.lease, RunRow.state == "running")
-        .values(
-            lease_until=now + LEASE,
-            answered=RunRow.answered + answered,
-            requests=RunRow.requests + sum(attempts + a.judge_attempts for a, attempts, _p, _c in both),
-            prompt_tokens=RunRow.prompt_tokens + sum(prompt + a.judge_prompt_tokens for a, _n, prompt, _c in both),
-            completion_tokens=RunRow.completion_tokens
-            + sum(completion + a.judge_completion_tokens for a, _n, _p, completion in both),
-        )
-        .returning(RunRow.cancel_requested, RunRow.paused)
-        .execution_options(synchronize_session=False)
-    )
-    row = (await session.execute(statement)).one_or_none()
-    if row is None:
-        raise LostLeaseError(run.id)
-    table = AnswerRow.__table__
-    if new:
-        values = [_answer_values(run.id, answer, now) for answer in new]
-        await session.execute(insert(table).on_conflict_do_nothing(), values)  # type: ignore[arg-type]
-    if graded:
-        await session.execute(_settle(table), [_grade_values(run.id, answer) for answer in graded])
-    return Wishes(cancelled=row.cancel_requested, paused=row.paused)
-
-
-async def give_up_pending(session: AsyncSession, run: RunRow, outcome: Unscored) -> None:
-    """The run is over: replies that the judge has not graded by now stay without a grade, for the reason given."""
-    pending = (AnswerRow.run_id == run.id, AnswerRow.reason == str(Reason.JUDGE_PENDING))
-    values = {"reason": str(outcome.reason), "detail": outcome.detail}
-    await session.execute(update(AnswerRow).where(*pending).values(**values))
-
-
-SETTLED = (
-    "score", "scorer", "reason", "detail", "saved", "second_score", "judge_attempts", "judge_prompt_tokens",
-    "judge_completion_tokens",
-)  # fmt: skip
-
-
-@cache
-def _settle(table: Any) -> Update:
-    mine = (table.c.run_id == bindparam("b_run_id"), table.c.item_id == bindparam("b_item_id"))
-    pending = table.c.reason == str(Reason.JUDGE_PENDING)
-    settle = update(table).where(*mine, table.c.repeat == bindparam("b_repeat"), pending)
-    return settle.values({name: bindparam(f"b_{name}") for name in SETTLED})
-
-
-def _grade_values(run: str, answer: Answer) -> dict[str, Any]:
-    values = _answer_values(run, answer, datetime.now(UTC))
-    return {f"b_{name}": values[name] for name in ("run_id", "item_id", "repeat", *SETTLED)}
-
-
-def _answer_values(run: str, answer: Answer, now: datetime) -> dict[str, Any]:
-    outcome = answer.outcome
-    scored = isinstance(outcome, Score)
-    return {
-        "run_id": run,
-        "item_id": answer.item_id,
-        "repeat": answer.repeat,
-        "probe": answer.cell.probe,
-        "dimension": answer.cell.dimension,
-        "method": answer.cell.method,
-        "category": answer.cell.category,
-        "reply": answer.reply,
-        "score": outcome.value if isinstance(outcome, Score) else None,
-        "scorer": outcome.scorer if isinstance(outcome, Score) else None,
-        "reason": None if scored else str(outcome.reason) if isinstance(outcome, Unscored) else None,
-        "detail": outcome.detail[:500] if isinstance(outcome, Unscored) else None,
-        "saved": answer.saved,
-        "second_score": answer.second_score,
-        "attempts": answer.attempts,
-        "judge_attempts": answer.judge_attempts,
-        "latency_s": answer.latency_s,
-        "model": answer.model,
-        "system_fingerprint": answer.system_fingerprint,
-        "prompt_tokens": answer.prompt_tokens,
-        "completion_tokens": answer.completion_tokens,
-        "judge_prompt_tokens": answer.judge_prompt_tokens,
-        "judge_completion_tokens": answer.judge_completion_tokens,
-        "at": now,
-    }
-
-
-def answer_of(row: AnswerRow | Any) -> Answer:
-    """The stored answer as the value that was stored."""
-    outcome: Score | Unscored
-    if row.score is not None:
-        outcome = Score(value=row.score, scorer=row.scorer or "")
-    else:
-        outcome = Unscored(reason=Reason(row.reason or Reason.UNPARSEABLE), detail=row.detail or "")
-    return Answer(
-        item_id=row.item_id,
-        cell=cell(row.probe, row.dimension, row.method, row.category),
-        repeat=row.repeat,
-        outcome=outcome,
-        reply=row.reply,
-        saved=row.saved,
-        second_score=row.second_score,
-        attempts=row.attempts,
-        judge_attempts=row.judge_attempts,
-        latency_s=row.latency_s,
-        model=row.model,
-        system_fingerprint=row.system_fingerprint,
-        prompt_tokens=row.prompt_tokens,
-        completion_tokens=row.completion_tokens,
-        judge_prompt_tokens=row.judge_prompt_tokens,
-        judge_completion_tokens=row.judge_completion_tokens,
-    )
-
-
-CHUNK = 500
-
-
-async def answers_of(session: AsyncSession, run_ids: Sequence[str]) -> list[Answer]:
-    """All stored answers of the runs, in the order they came. Other work gets its turn while many are read."""
-    query = select(*AnswerRow.__table__.c).where(AnswerRow.run_id.in_(run_ids)).order_by(AnswerRow.id)
-    found: list[Answer] = []
-    rows = await session.stream(query.execution_options(yield_per=CHUNK))
-    async for chunk in rows.partitions(CHUNK):
-        found += [answer_of(row) for row in chunk]
-        await asyncio.sleep(0)
-    return found
 
 
 async def request_cancel(session: AsyncSession, run: RunRow, now: datetime) -> None:

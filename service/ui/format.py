@@ -147,6 +147,11 @@ def signed(value: float | None, digits: int = 2) -> str:
     return f"+{text}" if value is not None and float(f"{value:.{digits}f}") > 0 else text
 
 
+def p_value(p: float) -> str:
+    """A p-value to three places, never as 0."""
+    return "<0.001" if p < 0.001 else number(p, 3)
+
+
 def interval(low: float | None, high: float | None) -> str:
     """`low to high`; a dash when either is missing."""
     return NOTHING if low is None or high is None else f"{number(low)} to {number(high)}"

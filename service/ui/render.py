@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from service.ui import alignment_map, charts, parts, path_map, profile_chart, svg, tables
+from service.ui import alignment_map, charts, parts, path_map, profile_chart, svg, tables, visible
 from service.ui import format as fmt
 from service.ui.navigation import SECTIONS
 from service.ui.views.alerts import silence_path
@@ -94,5 +94,6 @@ def _helpers() -> Mapping[str, object]:
         "strip": profile_chart.strip,
         "tables": tables.tables,
         "variant_icon": path_map.variant_icon,
+        "visible": visible.visible,
         "worst_first": parts.WORST_FIRST,
     }

@@ -143,4 +143,7 @@ FIXED: dict[str, Callable[[], Response]] = {
     "redirect": lambda: RedirectResponse("http://127.0.0.1:9/v1/chat/completions"),
     "huge": lambda: JSONResponse(completion("x" * HUGE)),
     "gzip": _zipped,
+    "half a character": lambda: Response(  # escaped, as only JSON can write it
+        json.dumps(completion("half \ud83d, whole \U0001f600")), media_type="application/json"
+    ),
 }

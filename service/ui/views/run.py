@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from baselines.types import Arm, Comparison
+from baselines.types import Arm, Comparison, Paired
 from probes.types import Cell, Measurement
+from service.ui.moved import Moved
 from service.ui.parts import ArmView, InstrumentView, RunRow, Trouble, Usage, run_path
 from service.ui.views.base import Page
 
@@ -27,11 +28,35 @@ class ReasonsView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MovedView:
+    """What moved, furthest first, against `reference`; `caveat` qualifies it. `paired`: the tests by item."""
+
+    reference: str = ""
+    caveat: str = ""
+    rows: tuple[Moved, ...] = ()
+    paired: tuple[Paired, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Under:
+    """A run under way: whether it is held or was asked to stop; answers a second and seconds left, once known."""
+
+    paused: bool = False
+    stopping: bool = False
+    rate: float | None = None
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunPage(Page):
-    """One run. `invalid`: how many answers had no score, by reason. `removed`: what retention has taken of it."""
+    """One run. `invalid`: how many answers had no score, by reason. `removed`: what retention has taken of it.
+
+    `before` and `baseline_run`: runs to compare it with; `file`: what it is called as a download.
+    """
 
     template = "run"
-    scripts = ("js/heat.js",)
+    styles = ("css/run.css",)
+    scripts = ("js/run.js", "js/heat.js")
     run: RunRow
     endpoint: str
     model: str = ""
@@ -48,6 +73,11 @@ class RunPage(Page):
     removed: str = ""
     instrument: InstrumentView = field(default_factory=InstrumentView)
     reasons: ReasonsView = field(default_factory=ReasonsView)
+    under: Under = field(default_factory=Under)
+    moved: MovedView = field(default_factory=MovedView)
+    before: str | None = None
+    baseline_run: str | None = None
+    file: str = "selfwatch-run"
 
     @property
     def title(self) -> str:
@@ -56,6 +86,10 @@ class RunPage(Page):
     @property
     def location(self) -> str:
         return run_path(self.run.id)
+
+    @property
+    def over(self) -> bool:
+        return self.run.state not in ("queued", "running")
 
     @property
     def arms(self) -> tuple[ArmView, ...]:

@@ -15,6 +15,7 @@ from service.amounts import Amounts
 from service.estimates import Estimator, Rate, estimate, rates
 from service.prices import Prices
 from service.settings import Price
+from service.storage import answers as answer_store
 from service.storage import runs as run_store
 from service.storage.engine import Database
 from service.storage.schema import EndpointRow, RunRow
@@ -38,7 +39,7 @@ async def answered(database: Database, endpoint: EndpointRow, slot: str, answers
         run = await run_store.claim(session, at)
     assert run is not None
     async with database.write() as session:
-        await run_store.store_answers(session, run, answers, NOW)
+        await answer_store.store_answers(session, run, answers, NOW)
     async with database.write() as session:
         row = await session.get_one(RunRow, run.id)
         row.state, row.finished_at, row.lease = state, NOW, None

@@ -50,6 +50,13 @@ async def test_a_reply_brings_everything_the_server_told() -> None:
     assert fake.headers[0]["authorization"] == f"Bearer {KEY}"
 
 
+async def test_half_of_a_character_cannot_stop_a_run() -> None:
+    async with client_of(FakeOpenAI("half a character")) as client:
+        reply = await ask(client)
+    assert reply.text == "half \ufffd, whole \U0001f600"
+    assert reply.text.encode().decode() == reply.text
+
+
 @pytest.mark.parametrize(("mode", "text"), [("empty", ""), ("null", ""), ("parts", "fine"), ("refusal", "")])
 async def test_other_shapes_of_content(mode: str, text: str) -> None:
     async with client_of(FakeOpenAI(mode)) as client:

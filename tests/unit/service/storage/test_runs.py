@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from probes.types import Answer, Cell, Reason, Score, Unscored
+from service.storage import answers as answer_store
 from service.storage import runs
 from service.storage.engine import Database
 from service.storage.schema import EndpointRow, RunRow
@@ -78,9 +79,9 @@ async def test_a_dead_workers_run_is_taken_over_and_the_dead_cannot_write(tmp_pa
         assert heir.started_at == dead.started_at
         with pytest.raises(runs.LostLeaseError):
             async with database.write() as session:
-                await runs.store_answers(session, dead, [SCORED], NOW)
+                await answer_store.store_answers(session, dead, [SCORED], NOW)
         async with database.read() as session:
-            assert await runs.answers_of(session, [dead.id]) == []
+            assert await answer_store.answers_of(session, [dead.id]) == []
 
 
 async def test_answers_come_back_as_they_were_stored(tmp_path: Path) -> None:
@@ -89,9 +90,9 @@ async def test_answers_come_back_as_they_were_stored(tmp_path: Path) -> None:
         run = await claim(database)
         assert run is not None
         async with database.write() as session:
-            await runs.store_answers(session, run, [SCORED, UNSCORED], NOW)
+            await answer_store.store_answers(session, run, [SCORED, UNSCORED], NOW)
         async with database.read() as session:
-            assert await runs.answers_of(session, [run.id]) == [SCORED, UNSCORED]
+            assert await answer_store.answers_of(session, [run.id]) == [SCORED, UNSCORED]
         row = await stored(database, run)
         assert (row.answered, row.requests) == (2, 3)
         assert (row.prompt_tokens, row.completion_tokens) == (27, 3)
@@ -104,9 +105,9 @@ async def test_an_answer_stored_twice_stays_as_it_was(tmp_path: Path) -> None:
         assert run is not None
         for answer in (SCORED, UNSCORED, SCORED):
             async with database.write() as session:
-                await runs.store_answers(session, run, [answer], NOW)
+                await answer_store.store_answers(session, run, [answer], NOW)
         async with database.read() as session:
-            assert await runs.answers_of(session, [run.id]) == [SCORED, UNSCORED]
+            assert await answer_store.answers_of(session, [run.id]) == [SCORED, UNSCORED]
 
 
 async def test_storing_renews_the_lease(tmp_path: Path) -> None:
@@ -115,7 +116,7 @@ async def test_storing_renews_the_lease(tmp_path: Path) -> None:
         run = await claim(database)
         assert run is not None
         async with database.write() as session:
-            await runs.store_answers(session, run, [], NOW + timedelta(seconds=20))
+            await answer_store.store_answers(session, run, [], NOW + timedelta(seconds=20))
         assert await claim(database, 40) is None
 
 
@@ -125,7 +126,7 @@ async def test_a_released_run_is_queued_again_with_its_answers(tmp_path: Path) -
         run = await claim(database)
         assert run is not None
         async with database.write() as session:
-            await runs.store_answers(session, run, [SCORED], NOW)
+            await answer_store.store_answers(session, run, [SCORED], NOW)
             await runs.release(session, run)
         again = await claim(database)
         assert again is not None

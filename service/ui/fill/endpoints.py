@@ -18,15 +18,11 @@ async def endpoint_rows(session: AsyncSession, rows: Sequence[EndpointRow]) -> l
     schedules = await endpoint_store.schedules_of(session, ids)
     last = await endpoint_store.last_runs(session, ids)
     active = await endpoint_store.active_runs(session, ids)
-    found = []
-    for row in rows:
-        concluded = await results.concluded(session, row.id, 1)
-        found.append(
-            _endpoint_row(
-                row, schedules[row.id], last.get(row.id), active.get(row.id), concluded[0] if concluded else None
-            )
-        )
-    return found
+    concluded = await results.newest_concluded(session, ids)
+    return [
+        _endpoint_row(row, schedules[row.id], last.get(row.id), active.get(row.id), concluded.get(row.id))
+        for row in rows
+    ]
 
 
 def _endpoint_row(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -41,6 +41,7 @@ async def listings(session: AsyncSession) -> list[Listing]:
             e.id, e.name, e.model, e.profiles, e.labels, e.verdict, e.paused, e.simulated, e.health_reason.is_not(None),
             last.comparison[SELF_REPORT].as_float(), last.comparison[BEHAVIOUR].as_float(), over.finished_at,
         )
+        .select_from(e)
         .outerjoin(last, last.id == newest.concluded())
         .outerjoin(over, over.id == newest.finished())
         .order_by(e.name)
@@ -54,13 +55,15 @@ Drifts = tuple[float | None, float | None]
 async def drifts(session: AsyncSession, ids: Sequence[int], limit: int) -> dict[int, list[Drifts]]:
     """Drift of (self-report, behaviour) in the last `limit` runs with a comparison, oldest first, by endpoint id."""
     first = func.coalesce(newest.concluded_at(limit - 1), LONG_AGO, type_=RunRow.created_at.type)
-    query: Any = (
-        select(RunRow.endpoint_id, RunRow.comparison[SELF_REPORT].as_float(), RunRow.comparison[BEHAVIOUR].as_float())
+    arms = (RunRow.comparison[SELF_REPORT].as_float(), RunRow.comparison[BEHAVIOUR].as_float())
+    query = (
+        select(RunRow.endpoint_id, RunRow.state, *arms)
         .join(EndpointRow, (RunRow.endpoint_id == EndpointRow.id) & (RunRow.created_at >= first))
-        .where(EndpointRow.id.in_(ids), RunRow.state.in_(newest.CONCLUDED), RunRow.comparison.is_not(None))
+        .where(EndpointRow.id.in_(ids), RunRow.comparison.is_not(None))
         .order_by(RunRow.endpoint_id, RunRow.created_at, RunRow.id)
     )
     found: dict[int, list[Drifts]] = {one: [] for one in ids}
-    for endpoint, says, does in await session.execute(query):
-        found[endpoint].append((says, does))
+    for endpoint, state, says, does in await session.execute(query):
+        if state in newest.CONCLUDED:  # in the query it would draw SQLite to the index of all states
+            found[endpoint].append((says, does))
     return {one: rows[-limit:] for one, rows in found.items()}

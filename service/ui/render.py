@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from service.ui import alignment_map, charts, parts, profile_chart, svg, tables
+from service.ui import alignment_map, charts, fleet_filter, parts, profile_chart, sparkline, svg, tables
 from service.ui import format as fmt
 from service.ui.navigation import SECTIONS
 from service.ui.views.alerts import silence_path
@@ -31,7 +31,8 @@ HTMX_CONFIG = json.dumps(
         "noSwap": [204, 304, "4xx", "5xx"],
         # what the reader has unfolded stays unfolded
         "morphIgnore": ["data-htmx-powered", "open"],
-        "history": False,
+        # a filter has an address of its own; going back loads the page anew
+        "history": "reload",
         "defaultTimeout": 10_000,
     }
 )
@@ -72,6 +73,9 @@ def _helpers() -> Mapping[str, object]:
         "alignment_map": alignment_map.alignment_map,
         "arm_label": lambda arm: fmt.ARM_LABELS[arm],
         "arm_meaning": lambda arm: fmt.ARM_MEANINGS[arm],
+        "filter_sorts": fleet_filter.SORTS,
+        "filter_states": fleet_filter.STATES,
+        "filter_verdicts": fleet_filter.VERDICTS,
         "down_icon": svg.down_icon,
         "drift_bar": charts.drift_bar,
         "endpoint_path": parts.endpoint_path,
@@ -87,6 +91,7 @@ def _helpers() -> Mapping[str, object]:
         "sections": SECTIONS,
         "run_path": parts.run_path,
         "silence_path": silence_path,
+        "sparkline": sparkline.sparkline,
         "state_key": profile_chart.legend,
         "strip": profile_chart.strip,
         "tables": tables.tables,

@@ -10,10 +10,13 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.schedules import parse_schedule
 from service.storage import migrate
 from service.storage.engine import Database
 from service.storage.schema import EndpointRow, RunRow, ScheduleRow, SpendingRow
 
+YEARLY = "0 3 1 1 *"
+"""Nothing is due while a test runs."""
 ARM: dict[str, Any] = {
     "score": 0.1, "low": None, "high": None, "evidence": 0.5, "threshold": 4.0, "alarm": False, "n": 30, "invalid": 0,
     "reference": "published", "note": "", "score_low": None, "score_high": None,
@@ -70,9 +73,8 @@ async def add(session: AsyncSession, told: Sequence[Told], now: datetime | None 
         values = [_run(row.id, at, drift, now - one.ended, len(one.drifts)) for at, drift in enumerate(one.drifts)]
         if values:
             await session.execute(insert(RunRow), values)
-        session.add(
-            ScheduleRow(endpoint_id=row.id, plan="heartbeat", spec="PT15M", next_due=now + timedelta(hours=6), era=0)
-        )
+        due = parse_schedule(YEARLY).first(now)
+        session.add(ScheduleRow(endpoint_id=row.id, plan="heartbeat", spec=YEARLY, next_due=due, era=0))
         if one.usd:
             session.add(SpendingRow(day=f"{now:%Y-%m-%d}", scope=row.id, usd=one.usd, prompt_tokens=1000))
     return ids

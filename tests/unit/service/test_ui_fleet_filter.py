@@ -14,7 +14,7 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 def listing(name: str, **more: Any) -> Listing:
-    values = {
+    values: dict[str, Any] = {
         "id": 1, "name": name, "model": "vendor/large", "profiles": "gpt-4.1/all", "labels": {}, "verdict": "steady",
         "paused": False, "simulated": False, "down": False, "self_report": 0.0, "behaviour": 0.0, "last_run_at": NOW,
     }  # fmt: skip

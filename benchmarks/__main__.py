@@ -9,7 +9,20 @@ from importlib import import_module
 from rich.console import Console
 from rich.table import Table
 
-PARTS = ("startup", "idle", "calls", "latency", "harm", "full", "statistics", "history", "delivery", "scrape", "race")
+PARTS = (
+    "startup",
+    "idle",
+    "calls",
+    "latency",
+    "harm",
+    "full",
+    "statistics",
+    "history",
+    "delivery",
+    "scrape",
+    "pages",
+    "race",
+)
 
 
 def main() -> None:

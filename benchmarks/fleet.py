@@ -16,15 +16,17 @@ from benchmarks import history
 from benchmarks.statistics import answers_at_base
 from probes.types import Answer
 from service.outcome import Outcome
+from service.schedules import parse_schedule
 from service.storage import migrate
 from service.storage import runs as run_store
 from service.storage.engine import Database
-from service.storage.schema import CounterRow, EndpointRow, MeasurementRow, RunRow, ScheduleRow, SpendingRow
+from service.storage.schema import AlertRow, CounterRow, EndpointRow, MeasurementRow, RunRow, ScheduleRow, SpendingRow
 
 EVERY = timedelta(minutes=15)
-QUIET = timedelta(hours=6)
-"""Nothing is due for so long: what is measured is not the asking."""
+YEARLY = "0 3 1 1 *"
+"""Nothing is due for long: what is measured is not the asking."""
 TEAMS = ("search", "support", "ads", "legal")
+ALERTS = {Verdict.COHERENT_MISALIGNMENT: "CoherentMisalignment", Verdict.INVERTED_PERSONA: "InvertedPersona"}
 AT_ONCE = 2000
 Values = list[dict[str, Any]]
 
@@ -72,18 +74,22 @@ async def _copy(session: AsyncSession, first: int, endpoints: int, runs: int) ->
     like = _values(await session.get_one(EndpointRow, first))
     await session.delete(run)
     await session.flush()
+    due = parse_schedule(YEARLY).first(now)
     rng = random.Random(1)
     ids = range(first, first + endpoints)
     verdicts = {key: rng.choice(list(Verdict)) for key in ids}
     await _insert(session, EndpointRow, [_endpoint(like, key, verdicts[key]) for key in ids if key != first])
     await _insert(session, CounterRow, [{**one, "endpoint_id": key} for key in ids if key != first for one in counts])
     await _insert(session, ScheduleRow, [
-        {"endpoint_id": key, "plan": "heartbeat", "spec": "PT15M", "next_due": now + QUIET, "era": 0} for key in ids
+        {"endpoint_id": key, "plan": "heartbeat", "spec": YEARLY, "next_due": due, "era": 0} for key in ids
     ])  # fmt: skip
     await _insert(session, SpendingRow, [
         {"day": now.date().isoformat(), "scope": key, "requests": 62, "prompt_tokens": 5520, "completion_tokens": 690,
          "judge_prompt_tokens": 0, "judge_completion_tokens": 0, "usd": rng.uniform(0.1, 2)} for key in ids
     ])  # fmt: skip
+    await _insert(
+        session, AlertRow, [_alert(key, verdicts[key], now) for key in ids if verdicts[key] in ALERTS and key != first]
+    )
     for key in ids:
         made = [_run(template, key, beat, verdicts[key], rng) for beat in range(runs)]
         await _insert(session, RunRow, made)
@@ -96,6 +102,14 @@ def _endpoint(like: Mapping[str, Any], key: int, verdict: Verdict) -> dict[str, 
         "labels": {"team": TEAMS[key % len(TEAMS)], "env": "prod" if key % 3 else "staging"},
         "health": "up" if key % 20 else "down", "health_reason": None if key % 20 else "connection_refused",
         "limits": {"usd_per_day": 5.0},
+    }  # fmt: skip
+
+
+def _alert(key: int, verdict: Verdict, now: datetime) -> dict[str, Any]:
+    return {
+        "subject": f"endpoint-{key:04d}", "rule": ALERTS[verdict], "endpoint_id": key, "severity": "critical",
+        "state": "firing", "streak": 3, "since": now, "fired": [now.isoformat()], "told": [], "labels": {},
+        "summary": "The model has become more harmful.",
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from probes.types import Measurement, Problem, Reason
 from service import own_baseline, profile_library
 from service.outcome import Outcome
 from service.storage import results
-from service.storage.results import CONCLUDED
+from service.storage.newest import CONCLUDED
 from service.storage.schema import AnswerRow, BaselineRow, EndpointRow, MeasurementRow, RunRow
 
 RUNS_BEFORE = 5

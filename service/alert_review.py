@@ -18,7 +18,7 @@ from service.log import logger
 from service.storage import alerts as store
 from service.storage import endpoints as endpoint_store
 from service.storage.engine import Database
-from service.storage.results import CONCLUDED
+from service.storage.newest import CONCLUDED
 from service.storage.schema import EndpointRow, RunRow
 
 log = logger()

@@ -15,7 +15,7 @@ from service.judge_control import Checked
 from service.outcome import Outcome
 from service.storage import answers as answer_store
 from service.storage.engine import Database
-from service.storage.results import CONCLUDED
+from service.storage.newest import CONCLUDED
 from service.storage.schema import EndpointRow, RunRow
 
 RUNS_BEFORE = 5

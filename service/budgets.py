@@ -229,6 +229,11 @@ class Ledger:
         """The endpoint's `budget`: by period and unit limit, spent, reserved, left, overrun, and when it resets."""
         return self.standing_of(endpoint.id, endpoint.limits)
 
+    def spent(self, scope: int, period: str, unit: str) -> float:
+        """What a scope has spent in the period that is going on."""
+        self.turn()
+        return self._sums.get((scope, period, unit), 0.0)
+
     def total(self) -> dict[str, Any]:
         """The same for the whole installation."""
         return self.standing_of(TOTAL, self._total)

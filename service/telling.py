@@ -10,7 +10,7 @@ from alerts.types import Facts
 from baselines.serialize import comparison_from_json
 from baselines.types import Arm, ArmComparison, Verdict
 from service.log import logger
-from service.storage.results import CONCLUDED
+from service.storage.newest import CONCLUDED
 from service.storage.schema import RunRow
 
 LOOK_BACK = 50

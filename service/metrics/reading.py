@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from baselines.types import ProfileSet
 from service import profile_library
 from service.metrics.snapshot import Alert, Count, EndpointSnapshot, Installation, Measured, RunFacts, Snapshot
-from service.storage import deliveries, drills, results
+from service.storage import deliveries, drills, newest
 from service.storage.schema import AlertRow, CounterRow, EndpointRow, MeasurementRow, NotificationCountRow, RunRow
 
 SLICE = 1000
@@ -62,17 +62,17 @@ async def _endpoints(session: AsyncSession, rows: Rows, only: int | None) -> Non
 
 
 async def _runs(session: AsyncSession, rows: Rows, before: Snapshot, only: int | None) -> None:
-    query = results.newest_concluded()
+    query = select(EndpointRow.id, newest.concluded())
     if only is not None:
         query = query.where(EndpointRow.id == only)
-    newest: dict[int, str] = {}
+    last: dict[int, str] = {}
     async for found in _slices(session, query):
-        newest |= {endpoint: run for endpoint, run in found if run is not None}
+        last |= {endpoint: run for endpoint, run in found if run is not None}
     known = {one.run.id: one.run for one in before.endpoints.values() if one.run is not None}
-    wanted = [run for run in newest.values() if run not in known]
+    wanted = [run for run in last.values() if run not in known]
     for start in range(0, len(wanted), RUNS):
         known |= await _facts(session, wanted[start : start + RUNS])
-    rows.runs = {endpoint: known[run] for endpoint, run in newest.items() if run in known}
+    rows.runs = {endpoint: known[run] for endpoint, run in last.items() if run in known}
 
 
 async def _facts(session: AsyncSession, ids: Sequence[str]) -> dict[str, RunFacts]:

@@ -5,14 +5,23 @@ from datetime import datetime
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
 from probes.types import Problem
 from service.schedules import parse_schedule
-from service.storage import spending
+from service.storage import newest, spending
+from service.storage.newest import ACTIVE
 from service.storage.schema import EndpointRow, RunRow, ScheduleRow
 from service.storage.slots import next_era
 
-ACTIVE = ("queued", "running")
+DETAILS = tuple(
+    defer(column, raiseload=True)
+    for column in (
+        RunRow.comparison, RunRow.judge, RunRow.wording, RunRow.savings, RunRow.basis, RunRow.configuration,
+        RunRow.attribution, RunRow.focus, RunRow.escalation, RunRow.estimate, RunRow.latency,
+    )
+)  # fmt: skip
+"""Of a run, what a list does not show."""
 
 
 async def by_name(session: AsyncSession, name: str) -> EndpointRow | None:
@@ -64,22 +73,15 @@ async def set_health(session: AsyncSession, endpoint_id: int, problem: Problem |
 
 
 async def last_runs(session: AsyncSession, endpoint_ids: Sequence[int]) -> dict[int, RunRow]:
-    """The newest finished run of each endpoint that has one."""
-    return await _newest(session, endpoint_ids, active=False)
+    """The newest finished run of each endpoint that has one, without its details (`DETAILS`)."""
+    query = select(RunRow).join(EndpointRow, RunRow.id == newest.finished()).where(EndpointRow.id.in_(endpoint_ids))
+    return {run.endpoint_id: run for run in await session.scalars(query.options(*DETAILS))}
 
 
 async def active_runs(session: AsyncSession, endpoint_ids: Sequence[int]) -> dict[int, RunRow]:
-    """The run that is going on, or waits, for each endpoint that has one."""
-    return await _newest(session, endpoint_ids, active=True)
-
-
-async def _newest(session: AsyncSession, endpoint_ids: Sequence[int], *, active: bool) -> dict[int, RunRow]:
-    found: dict[int, RunRow] = {}
-    state = RunRow.state.in_(ACTIVE) if active else RunRow.state.not_in(ACTIVE)
-    order = RunRow.state.desc() if active else RunRow.created_at.desc()
-    for endpoint_id in endpoint_ids:  # one indexed seek each; a window function would scan the history
-        query = select(RunRow).where(RunRow.endpoint_id == endpoint_id, state)
-        row = await session.scalar(query.order_by(order, RunRow.id.desc()).limit(1))
-        if row is not None:
-            found[endpoint_id] = row
-    return found
+    """The run that is going on, or waits, for each endpoint that has one, without its details."""
+    wanted = set(endpoint_ids)
+    # of all endpoints: there are few such runs, and they have an index of their own
+    query = select(RunRow).where(RunRow.state.in_(ACTIVE)).order_by(RunRow.state, RunRow.id)
+    runs = (await session.scalars(query.options(*DETAILS))).all()
+    return {run.endpoint_id: run for run in runs if run.endpoint_id in wanted}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,10 +10,11 @@ from baselines.serialize import comparison_from_json, detector_from_json, detect
 from baselines.types import Arm, DetectorState, Judgement, Story, Verdict
 from baselines.verdict import told_on
 from probes.types import Cell, Measurement
+from service.storage import newest
+from service.storage.newest import CONCLUDED
 from service.storage.schema import AnswerRow, DetectorRow, EndpointRow, MeasurementRow, RunRow
 
 LOOK_BACK = 200
-CONCLUDED = ("succeeded", "partial")
 
 
 async def measurements(session: AsyncSession, run_id: str) -> Sequence[MeasurementRow]:
@@ -55,17 +56,10 @@ async def concluded(session: AsyncSession, endpoint_id: int, limit: int) -> list
     return list(reversed((await session.scalars(query)).all()))
 
 
-def newest_concluded() -> Select[tuple[int, str | None]]:
-    """Of each endpoint its id, and that of its last run with a comparison: one query, one seek an endpoint in it."""
-    newest = (
-        select(RunRow.id)
-        .where(RunRow.endpoint_id == EndpointRow.id, RunRow.state.in_(CONCLUDED), RunRow.comparison.is_not(None))
-        .order_by(RunRow.created_at.desc(), RunRow.id.desc())
-        .limit(1)
-        .correlate(EndpointRow)
-        .scalar_subquery()
-    )
-    return select(EndpointRow.id, newest)
+async def newest_concluded(session: AsyncSession, endpoint_ids: Sequence[int]) -> dict[int, RunRow]:
+    """The last run with a comparison of each endpoint that has one."""
+    query = select(RunRow).join(EndpointRow, RunRow.id == newest.concluded()).where(EndpointRow.id.in_(endpoint_ids))
+    return {run.endpoint_id: run for run in await session.scalars(query)}
 
 
 async def story(session: AsyncSession, endpoint: EndpointRow) -> Story:

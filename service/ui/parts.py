@@ -55,12 +55,14 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class ArmView:
-    """One arm as last measured. `figures` is None when it never was; `plan` names the run's plan."""
+    """One arm as last measured. `figures` is None when it never was; `plan` names the run's plan; `trend`: drift in the
+    last runs, oldest first, None in one that did not measure it."""
 
     arm: Arm
     figures: ArmComparison | None = None
     measured_at: datetime | None = None
     plan: str = ""
+    trend: tuple[float | None, ...] = ()
 
     @property
     def drift(self) -> float | None:
@@ -90,7 +92,8 @@ class AlertRow:
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointRow:
-    """One endpoint in the list. `down`: why its scores are out of date, in place of which the reason is shown."""
+    """One endpoint in the list. `down`: why its scores are out of date, in place of which the reason is shown; `cost`:
+    what was spent on it today and this month, in one unit."""
 
     name: str
     model: str
@@ -107,6 +110,8 @@ class EndpointRow:
     running: Progress | None = None
     down: Trouble | None = None
     judge_down: Trouble | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    cost: tuple["Allowance", ...] = ()
 
     @property
     def arms(self) -> tuple[ArmView, ArmView]:

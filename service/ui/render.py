@@ -8,7 +8,18 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from service.ui import alignment_map, charts, parts, path_map, profile_chart, svg, tables, visible
+from service.ui import (
+    alignment_map,
+    charts,
+    fleet_filter,
+    parts,
+    path_map,
+    profile_chart,
+    sparkline,
+    svg,
+    tables,
+    visible,
+)
 from service.ui import format as fmt
 from service.ui.navigation import SECTIONS
 from service.ui.views.alerts import silence_path
@@ -33,7 +44,8 @@ HTMX_CONFIG = json.dumps(
         "morphIgnore": ["data-htmx-powered", "open", "tabindex"],
         # what a script has drawn stays until the script draws it anew
         "morphSkipChildren": "[data-drawn]",
-        "history": False,
+        # a filter has an address of its own; going back loads the page anew
+        "history": "reload",
         "defaultTimeout": 10_000,
     }
 )
@@ -74,6 +86,9 @@ def _helpers() -> Mapping[str, object]:
         "alignment_map": alignment_map.alignment_map,
         "arm_label": lambda arm: fmt.ARM_LABELS[arm],
         "arm_meaning": lambda arm: fmt.ARM_MEANINGS[arm],
+        "filter_sorts": fleet_filter.SORTS,
+        "filter_states": fleet_filter.STATES,
+        "filter_verdicts": fleet_filter.VERDICTS,
         "down_icon": svg.down_icon,
         "drift_bar": charts.drift_bar,
         "endpoint_path": parts.endpoint_path,
@@ -90,6 +105,7 @@ def _helpers() -> Mapping[str, object]:
         "sections": SECTIONS,
         "run_path": parts.run_path,
         "silence_path": silence_path,
+        "sparkline": sparkline.sparkline,
         "state_key": profile_chart.legend,
         "strip": profile_chart.strip,
         "tables": tables.tables,

@@ -52,11 +52,13 @@ def browser() -> Iterator[Browser]:
 
 
 def kind(address: str) -> str:
-    """What sort of page an address leads to: names and numbers do not tell pages apart, the names of filters do."""
+    """What sort of page an address leads to: names and numbers do not tell pages apart, the names of filters do; all
+    that are filtered in several ways are of one sort."""
     parts = urlsplit(address)
     path = re.sub(r"^/profiles/.+", "/profiles/*", parts.path)  # their names may have slashes
     path = re.sub(r"/(endpoints|runs|runbooks)/(?!new)[^/]+", r"/\1/*", path)
-    return path + "?" + "&".join(sorted({one.split("=")[0] for one in parts.query.split("&") if one}))
+    names = sorted({one.split("=")[0] for one in parts.query.split("&") if one})
+    return f"{path}?{names[0] if len(names) == 1 else 'several' if names else ''}"
 
 
 def links(page: Page) -> list[str]:

@@ -92,14 +92,30 @@ def run_row(run: RunRow) -> parts.RunRow:
     )  # fmt: skip
 
 
+def cost(standing: Mapping[str, Any]) -> tuple[parts.Allowance, ...]:
+    """What was spent today and this month: in USD where some was spent or is limited, else in tokens."""
+    told = {unit for period in PERIODS for unit in UNITS if _tells(standing[period][unit])}
+    unit = "usd" if "usd" in told else "tokens"
+    return tuple(_allowance(standing, period, unit) for period in PERIODS)
+
+
+def _tells(figures: Mapping[str, Any]) -> bool:
+    return figures["limit"] is not None or bool(figures["spent"])
+
+
+def _allowance(standing: Mapping[str, Any], period: str, unit: str) -> parts.Allowance:
+    figures = standing[period][unit]
+    return parts.Allowance(
+        unit=unit, period=period, limit=figures["limit"], spent=figures["spent"], reserved=figures["reserved"],
+        overrun=figures["overrun"], resets_at=datetime.fromisoformat(standing[period]["resets_at"]),
+    )  # fmt: skip
+
+
 def allowances(standing: Mapping[str, Any]) -> tuple[parts.Allowance, ...]:
     """What was spent by day and month, beside the limits: tokens always, USD where there are some to tell of."""
     return tuple(
-        parts.Allowance(
-            unit=unit, period=period, limit=figures["limit"], spent=figures["spent"], reserved=figures["reserved"],
-            overrun=figures["overrun"], resets_at=datetime.fromisoformat(standing[period]["resets_at"]),
-        )
+        _allowance(standing, period, unit)
         for period in PERIODS
         for unit in UNITS
-        if (figures := standing[period][unit])["limit"] is not None or unit == "tokens" or figures["spent"]
-    )  # fmt: skip
+        if unit == "tokens" or _tells(standing[period][unit])
+    )

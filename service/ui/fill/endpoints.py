@@ -1,6 +1,8 @@
 """Endpoints in a list, from rows of the database."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -9,7 +11,7 @@ from service.storage import endpoints as endpoint_store
 from service.storage import results
 from service.storage.schema import EndpointRow, RunRow, ScheduleRow
 from service.ui import parts
-from service.ui.fill.common import comparison_of, trouble, verdict_of
+from service.ui.fill.common import comparison_of, cost, trouble, verdict_of
 
 
 async def endpoint_rows(session: AsyncSession, rows: Sequence[EndpointRow]) -> list[parts.EndpointRow]:
@@ -18,15 +20,24 @@ async def endpoint_rows(session: AsyncSession, rows: Sequence[EndpointRow]) -> l
     schedules = await endpoint_store.schedules_of(session, ids)
     last = await endpoint_store.last_runs(session, ids)
     active = await endpoint_store.active_runs(session, ids)
-    found = []
-    for row in rows:
-        concluded = await results.concluded(session, row.id, 1)
-        found.append(
-            _endpoint_row(
-                row, schedules[row.id], last.get(row.id), active.get(row.id), concluded[0] if concluded else None
-            )
-        )
-    return found
+    concluded = await results.newest_concluded(session, ids)
+    return [
+        _endpoint_row(row, schedules[row.id], last.get(row.id), active.get(row.id), concluded.get(row.id))
+        for row in rows
+    ]
+
+
+def with_trend(
+    row: parts.EndpointRow, drifts: Sequence[tuple[float | None, float | None]], standing: Mapping[str, Any]
+) -> parts.EndpointRow:
+    """With its last drifts (self-report, behaviour), oldest first, and what was spent."""
+    says, does = (tuple(pair[index] for pair in drifts) for index in (0, 1))
+    return replace(
+        row,
+        self_report=replace(row.self_report, trend=says),
+        behaviour=replace(row.behaviour, trend=does),
+        cost=cost(standing),
+    )
 
 
 def _endpoint_row(
@@ -40,6 +51,7 @@ def _endpoint_row(
     asked = sum(arm.n + arm.invalid for arm in comparison.arms.values()) if comparison else 0
     invalid = sum(arm.invalid for arm in comparison.arms.values()) if comparison else 0
     return parts.EndpointRow(
+        labels=row.labels,
         name=row.name,
         model=row.model,
         simulated=row.simulated,

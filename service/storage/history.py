@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, Row, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.storage.results import CONCLUDED
+from service.storage.newest import CONCLUDED
 from service.storage.schema import FlipRow, RunRow
 
 MOST_RUNS = 50_000

@@ -12,7 +12,7 @@ from service.scheduler import new_run
 from service.services import Services
 from service.storage import history
 from service.storage.drills import STAGES
-from service.storage.results import CONCLUDED
+from service.storage.newest import CONCLUDED
 from service.storage.retention import Stage
 from service.storage.schema import DrillRow, EndpointRow, RunRow
 from service.ui.fill.common import verdict_of

@@ -4,7 +4,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.storage import results
-from service.storage.results import CONCLUDED
+from service.storage.newest import CONCLUDED
 from service.storage.schema import EndpointRow, RunRow
 from service.ui.fill import common
 from service.ui.fill import run as run_fill

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from baselines.types import Comparison
 from probes.types import Cell, Measurement
 from service import own_baseline, profile_library
-from service.storage.results import CONCLUDED
+from service.storage.newest import CONCLUDED
 from service.storage.schema import BaselineRow, EndpointRow, RunRow
 from service.ui import moved, parts
 from service.ui.fill import measured

@@ -58,6 +58,7 @@ async def test_mistakes_keep_what_was_typed_and_show_no_key(service: Live) -> No
         ({"schedules.heartbeat": "P365D"}, "would not find even a model that has turned misaligned"),
         ({"model": "unpriced", "limits.usd_per_month": "3"}, "prices.unpriced is not set"),
         ({"limits.concurrency": "none"}, "must be a whole number"),
+        ({"profiles": "gpt-9"}, "unknown profiles"),
     ]
     for wrong, said in cases:
         typed = {"model": "kept-model", "labels": "team=kept", "key": "paste", "api_key": KEY} | wrong

@@ -63,7 +63,6 @@ MISTAKES: list[tuple[dict[str, str], str, str]] = [
     ({"schedules.heartbeat": "sometimes"}, "schedules.heartbeat", "PT15M"),
     ({"schedules.full": "61 * * * *"}, "schedules.full", "61"),
     ({"schedules.nightly": "PT0S"}, "schedules.nightly", "PT0S"),
-    ({"profiles": "gpt-9"}, "profiles", "unknown profiles"),
     ({"labels": "team"}, "labels", "write one a line"),
     ({"labels": "=chat"}, "labels", "write one a line"),
     ({"labels": "a=1\na=2"}, "labels", "given twice"),

@@ -181,7 +181,7 @@ def usd(value: float | None) -> str:
     """US dollars; small sums keep four places."""
     if value is None:
         return "price not known"
-    return f"${value:.2f}" if value >= 1 or value == 0 else f"${value:.4f}"
+    return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.4f}"
 
 
 def cost(unit: str, value: float) -> str:

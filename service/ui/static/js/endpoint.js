@@ -18,9 +18,19 @@ const faded = (colour, share) => colour.replace(/^rgba?\(([^)]+)\)$/, (_, parts)
   return `rgba(${r},${g},${b},${share})`;
 });
 
+// what stands under the time axis, by the distance of two marks in seconds: the reader's zone, 24 hours, the day beneath
+const DAY = 86400, BENEATH = ["\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1];
+const TIMES = [
+  [365 * DAY, "{YYYY}", null, null, null, null, null, null, 1],
+  [28 * DAY, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [DAY, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [60, "{HH}:{mm}", ...BENEATH],
+  [1, "{HH}:{mm}:{ss}", ...BENEATH],
+];
+
 function axes(unit) {
   const look = { stroke: () => ink("muted"), grid: { stroke: () => ink("line"), width: 1 }, ticks: { stroke: () => ink("line") }, font: "12px system-ui, sans-serif" };
-  return [{ ...look }, { ...look, size: 46, values: (_, ticks) => ticks.map((tick) => number(tick)), label: unit, labelFont: "12px system-ui, sans-serif", labelSize: 20 }];
+  return [{ ...look, space: 74, values: TIMES }, { ...look, size: 46, values: (_, ticks) => ticks.map((tick) => number(tick)), label: unit, labelFont: "12px system-ui, sans-serif", labelSize: 20 }];
 }
 
 function landmarks(data, arm) {

@@ -122,3 +122,14 @@ def test_a_time_in_the_schedule_stays_on_one_line(page: Page) -> None:
     )
     assert len(lines) == len(SLOTS)
     assert max(lines) < 2 * 22, "a row of the schedule takes more than one line"
+
+
+def test_no_column_of_the_measurements_is_cut_off_on_a_desk(browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    show(page, an_endpoint())
+    hidden = page.locator(".measurements .scroll").evaluate_all(
+        "found => found.map(one => [one.getAttribute('aria-label'), one.scrollWidth - one.clientWidth])"
+    )
+    page.close()
+    assert len(hidden) > 1
+    assert [name for name, more in hidden if more > 0] == []

@@ -55,7 +55,8 @@ def test_percent_never_rounds_some_to_none(share: float | None, shown: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(None, "price not known"), (0.0, "$0.00"), (0.0123, "$0.0123"), (12.3456, "$12.35"), (17579.29, "$17,579.29")]
+    ("value", "shown"),
+    [(None, "price not known"), (0.0, "$0.00"), (0.0123, "$0.0123"), (12.3456, "$12.35"), (17579.29, "$17,579.29")],
 )
 def test_usd(value: float | None, shown: str) -> None:
     assert fmt.usd(value) == shown

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from service.api.problems import MOST_BODY_BYTES
+from tests.support.guarded import guarded
 from tests.support.live import Live, live
 
 HUGE = 10**400
@@ -68,3 +70,20 @@ async def test_what_cannot_be_meant_is_refused_by_name_and_nothing_of_it_is_kept
             assert (await refused(service, "POST", "/api/v1/silences", silence)).startswith("starts: ")
         wrong_run = await refused(service, "PUT", "/api/v1/endpoints/prod/baseline", {"runs": [HALF]})
         assert wrong_run.startswith("runs.0: ")
+
+
+async def test_a_body_of_any_length_is_not_taken_in_from_anybody(tmp_path: Path) -> None:
+    async with guarded(tmp_path) as service:
+        body = b'"' + b"x" * MOST_BODY_BYTES + b'"'
+        headers = {"Content-Type": "application/json"}
+
+        async def in_pieces() -> Any:
+            yield body
+
+        for content in (body, in_pieces()):
+            reply = await service.http.post("/api/v1/endpoints", content=content, headers=headers)
+            assert reply.status_code == 413
+            assert reply.headers["content-type"] == "application/problem+json"
+            assert reply.json()["type"] == "urn:selfwatch:problem:body-too-long"
+        small = await service.http.post("/api/v1/endpoints", content=b"{}", headers=headers)
+        assert small.status_code == 401

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Select, text
+from sqlalchemy import text
 from sqlalchemy.dialects import sqlite
 
 from service.ui.fill import compare
@@ -21,7 +21,7 @@ LISTS = {
 
 @pytest.mark.parametrize("name", LISTS)
 async def test_no_list_sorts_the_whole_history(name: str, tmp_path: Path) -> None:
-    query: Select[Any] = LISTS[name]
+    query: Any = LISTS[name]
     statement = str(query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
     async with open_database(tmp_path) as database, database.read() as session:
         plan = [row[3] for row in await session.execute(text(f"EXPLAIN QUERY PLAN {statement}"))]

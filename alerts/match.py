@@ -28,13 +28,12 @@ class Match:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def fits(self, subject: Subject) -> bool:
-        plain = (
-            (self.endpoint, subject.endpoint),
-            (self.rule, subject.rule),
-            (self.severity, subject.severity.value),
-        )
-        return all(pattern is None or fnmatchcase(text, pattern) for pattern, text in plain) and all(
-            fnmatchcase(subject.labels.get(name, ""), pattern) for name, pattern in self.labels.items()
+        # one after the other: a page asks this for each alert and each silence
+        return (
+            (self.endpoint is None or fnmatchcase(subject.endpoint, self.endpoint))
+            and (self.rule is None or fnmatchcase(subject.rule, self.rule))
+            and (self.severity is None or fnmatchcase(subject.severity.value, self.severity))
+            and all(fnmatchcase(subject.labels.get(name, ""), pattern) for name, pattern in self.labels.items())
         )
 
 

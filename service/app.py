@@ -3,6 +3,7 @@
 from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,7 +27,7 @@ from service.api import (
     system,
 )
 from service.api.access import VIEWER
-from service.api.problems import ProblemError
+from service.api.problems import MOST_BODY_BYTES, ProblemError
 from service.attempts import Attempts
 from service.services import Services
 from service.settings import Settings
@@ -44,6 +45,7 @@ def create(services: Services) -> FastAPI:
     app.state.services = services
     app.state.attempts = Attempts()
     problems.install(app, problem_pages.page_of)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MOST_BODY_BYTES)  # of one that tells no length
     app.add_middleware(Guard, settings=services.settings)
     if services.settings.loopback:
         # a page of another origin can reach loopback by DNS rebinding; it cannot choose this header
@@ -67,7 +69,8 @@ HEADERS = {
 
 
 class Guard:
-    """No change on behalf of another site, and strict headers on every reply. Passes streams on as they are."""
+    """No change on behalf of another site, no endless body, and strict headers on every reply. Passes streams on as
+    they are."""
 
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self._app = app
@@ -87,15 +90,19 @@ class Guard:
             await send(message)
 
         request = Request(scope)
-        if (why := self._refusal(request)) is not None:
-            await problems.answer(request, ProblemError(403, "cross-site", why))(scope, receive, strictly)
+        if (problem := self._refusal(request)) is not None:
+            await problems.answer(request, problem)(scope, receive, strictly)
             return
         await self._app(scope, receive, strictly)
 
-    def _refusal(self, request: Request) -> str | None:
-        return same_site.refusal(
+    def _refusal(self, request: Request) -> ProblemError | None:
+        length = request.headers.get("content-length", "")
+        if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > MOST_BODY_BYTES):
+            return problems.too_long()
+        why = same_site.refusal(
             request.method,
             request.headers,
             public_url=self._settings.public_url,
             signed_in=cookies.read(request, self._settings) is not None,
         )
+        return None if why is None else ProblemError(403, "cross-site", why)

@@ -1,5 +1,6 @@
 """An endpoint as a user declares it, over HTTP or in the config file. Unknown fields are refused by name."""
 
+import json
 from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -16,6 +17,13 @@ LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,
 RESERVED_NAMES = ("new",)
 """Their page would have the address of another one."""
 MIN_INTERVAL = timedelta(seconds=1)
+MOST_TOKENS = 10**15
+"""Of a limit, also of requests: beyond any use, and still exact as a float and in JSON."""
+MOST_USD = 1e12
+LONGEST_KEY = 10_000
+MOST_EXTRA_BYTES = 16_384
+EXTRA_LEVELS = 20
+"""Of lists and objects in each other."""
 
 
 class Strict(BaseModel):
@@ -26,12 +34,12 @@ class Limits(Strict):
     """What one endpoint may be asked. Days and months are those of UTC; tokens and USD count the judge's share too."""
 
     concurrency: int = Field(default=8, ge=1, le=256)
-    requests_per_minute: int | None = Field(default=None, ge=1)
-    tokens_per_minute: int | None = Field(default=None, ge=1)
-    tokens_per_day: int | None = Field(default=None, ge=1)
-    usd_per_day: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    tokens_per_month: int | None = Field(default=None, ge=1)
-    usd_per_month: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    requests_per_minute: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    tokens_per_minute: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    tokens_per_day: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    usd_per_day: float | None = Field(default=None, gt=0, le=MOST_USD, allow_inf_nan=False)
+    tokens_per_month: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    usd_per_month: float | None = Field(default=None, gt=0, le=MOST_USD, allow_inf_nan=False)
 
 
 class SamplingIn(Strict):
@@ -40,6 +48,29 @@ class SamplingIn(Strict):
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_tokens: int | None = Field(default=None, ge=1, le=32_768)
     extra: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("extra")
+    @classmethod
+    def _extra(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """What JSON cannot hold would be stored, and then break each reply that shows it."""
+        if _nested(value, EXTRA_LEVELS):
+            raise ValueError(f"lists and objects may lie {EXTRA_LEVELS} deep in each other; make it flatter")
+        try:
+            size = len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
+        except ValueError:  # NaN and infinity, and half of a surrogate pair
+            raise ValueError("holds a number or a character that JSON cannot hold; remove it") from None
+        if size > MOST_EXTRA_BYTES:
+            raise ValueError(f"takes {size} bytes as JSON; at most {MOST_EXTRA_BYTES} are sent with each call")
+        return value
+
+
+def _nested(value: Any, levels: int) -> bool:
+    """Whether lists and objects lie more than `levels` deep in each other."""
+    if not isinstance(value, dict | list):
+        return False
+    return levels == 0 or any(
+        _nested(one, levels - 1) for one in (value.values() if isinstance(value, dict) else value)
+    )
 
 
 def check_base_url(value: str) -> str:
@@ -72,6 +103,14 @@ class EndpointFields(Strict):
     @classmethod
     def _base_url(cls, value: str) -> str:
         return check_base_url(value)
+
+    @field_validator("api_key")
+    @classmethod
+    def _api_key(cls, value: SecretStr | None) -> SecretStr | None:
+        key = value.get_secret_value() if value is not None else ""
+        if len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()):
+            raise ValueError("is no key that an HTTP header can carry: check it for line breaks and odd characters")
+        return value
 
     @field_validator("schedules")
     @classmethod

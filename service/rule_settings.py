@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -33,6 +34,7 @@ from service.schedules import parse_schedule
 SHIPPED = {rule.name: rule for rule in RULES}
 Runs = Annotated[int, Field(ge=1, le=1000)]
 _TIMEDELTA = TypeAdapter(timedelta)
+FIRST_YEAR, LAST_YEAR = 1900, 9000
 
 
 def duration_between(least: timedelta, most: timedelta) -> BeforeValidator:
@@ -61,9 +63,17 @@ def _rule_name(value: str) -> str:
     return value
 
 
+def within_reach(at: datetime) -> datetime:
+    """`at`, if it can be told in every zone and counted on from. Raises ValueError."""
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise ValueError(f"{at.isoformat()} is no time that can be meant; give one from {FIRST_YEAR} to {LAST_YEAR}")
+    return at
+
+
 RuleName = Annotated[str, AfterValidator(_rule_name)]
 Duration = Annotated[timedelta, duration_between(timedelta(0), timedelta(days=31))]
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Moment = Annotated[AwareDatetime, AfterValidator(within_reach)]
 
 
 class Strict(BaseModel):

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, Pydant
 
 from probes.types import Plan, Selection
 from service.declared_tokens import TokenIn
-from service.registration import EndpointIn, Slug
+from service.registration import MOST_TOKENS, MOST_USD, EndpointIn, Slug
 from service.rule_settings import DrillsIn, RouteIn, RuleIn, WindowIn, duration_between
 
 SECRET_SETTINGS = ("judge_api_key", "second_judge_api_key", "secret_key", "database_url")
@@ -46,10 +46,10 @@ class BudgetConfig(BaseModel):
     """What the whole installation may cost, in UTC days and months."""
 
     model_config = ConfigDict(extra="forbid")
-    tokens_per_day: int | None = Field(default=None, ge=1)
-    usd_per_day: float | None = Field(default=None, gt=0)
-    tokens_per_month: int | None = Field(default=None, ge=1)
-    usd_per_month: float | None = Field(default=None, gt=0)
+    tokens_per_day: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    usd_per_day: float | None = Field(default=None, gt=0, le=MOST_USD, allow_inf_nan=False)
+    tokens_per_month: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    usd_per_month: float | None = Field(default=None, gt=0, le=MOST_USD, allow_inf_nan=False)
 
 
 class SelectionConfig(BaseModel):

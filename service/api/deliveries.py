@@ -9,6 +9,7 @@ from pydantic import Field
 
 from service.api import tabular
 from service.api.access import requires
+from service.api.models import LARGEST_ID
 from service.api.problems import ProblemError, not_found
 from service.registration import Slug, Strict
 from service.services import Services, services_of
@@ -16,7 +17,6 @@ from service.storage import deliveries as store
 from service.storage.deliveries import CannotResendError, Shown
 
 router = APIRouter(prefix="/api/v1", tags=["alerts"])
-LARGEST_ID = 2**63 - 1
 
 
 class DeliveriesQuery(Strict):

@@ -1,13 +1,17 @@
 """Bodies and filters that come in over HTTP. Unknown fields are refused by name."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, StringConstraints
 
 from probes.types import Reason
 from service.registration import Slug, Strict
+from service.rule_settings import within_reach
 from service.storage.answers import Wanted
+
+LARGEST_ID = 2**63 - 1
+"""Of what the database numbers."""
 
 
 class RunIn(Strict):
@@ -16,7 +20,7 @@ class RunIn(Strict):
 
 
 class BaselineIn(Strict):
-    runs: list[str] = Field(min_length=1, max_length=100)
+    runs: list[Annotated[str, StringConstraints(max_length=100)]] = Field(min_length=1, max_length=100)
 
 
 class SlotsQuery(Strict):
@@ -24,7 +28,7 @@ class SlotsQuery(Strict):
 
     plan: Slug | None = None
     state: Literal["waiting", "ran", "late", "skipped"] | None = None
-    cursor: int | None = Field(default=None, ge=0)
+    cursor: int | None = Field(default=None, ge=0, le=LARGEST_ID)
     limit: int = Field(default=50, ge=1, le=500)
 
 
@@ -34,7 +38,7 @@ class RunsQuery(Strict):
     endpoint: Slug | None = None
     plan: Slug | None = None
     state: Literal["queued", "running", "succeeded", "partial", "failed", "cancelled"] | None = None
-    since: datetime | None = None
+    since: Annotated[datetime, AfterValidator(within_reach)] | None = None
     cursor: str | None = Field(default=None, max_length=100)
     limit: int = Field(default=50, ge=1, le=500)
 
@@ -42,7 +46,7 @@ class RunsQuery(Strict):
 class AnswersQuery(Strict):
     """Filters of the answers of a run. `cursor` (the `next` of the page before) and `limit` page the JSON."""
 
-    cursor: int = Field(default=0, ge=0)
+    cursor: int = Field(default=0, ge=0, le=LARGEST_ID)
     limit: int = Field(default=100, ge=1, le=1000)
     format: Literal["json", "csv"] = Field(default="json", description="csv: every answer, as a file")
     all: bool = Field(default=False, description="every answer as one JSON document, as a file")

@@ -15,6 +15,8 @@ from service.log import logger
 from service.registration import SLUG
 
 MEDIA_TYPE = "application/problem+json"
+MOST_BODY_BYTES = 4 * 1024 * 1024
+"""Of a request. A JSON body is read before it is known who sends it, so that its length is not left to the sender."""
 log = logger()
 
 
@@ -34,6 +36,10 @@ class ProblemError(Exception):
 
 def not_found(what: str, name: str, remedy: str) -> ProblemError:
     return ProblemError(404, f"unknown-{what}", f"there is no {what} {name!r}; {remedy}")
+
+
+def too_long() -> ProblemError:
+    return ProblemError(413, "body-too-long", f"the body of a request may take {MOST_BODY_BYTES} bytes; send less")
 
 
 def body(status: int, kind: str, detail: str, **extra: Any) -> dict[str, Any]:
@@ -76,6 +82,8 @@ def install(app: FastAPI, page_of: PageOf | None = None) -> None:
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 (registered for this class)
+        if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return answer(request, too_long())
         phrase = HTTPStatus(error.status_code).phrase
         detail = str(error.detail)
         if detail == phrase:

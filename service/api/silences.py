@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 from sqlalchemy import update
 
 from service.api import present
 from service.api.access import requires
 from service.api.problems import ProblemError, not_found
-from service.rule_settings import Duration, MatchIn, Strict
+from service.rule_settings import Duration, MatchIn, Moment, Strict
 from service.services import Services, services_of
 from service.storage import alerts as store
 from service.storage.schema import SilenceRow
@@ -29,9 +29,9 @@ class SilenceIn(Strict):
     """Which alerts, until when, why, and who says so. One of `until` and `duration`."""
 
     match: MatchIn
-    until: AwareDatetime | None = None
+    until: Moment | None = None
     duration: Duration | None = Field(default=None, gt=timedelta(0))
-    starts: AwareDatetime | None = Field(default=None, description="now unless given")
+    starts: Moment | None = Field(default=None, description="now unless given")
     comment: Text
     who: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 

@@ -42,7 +42,8 @@ class Database:
         self._stuck = 0
         self._file = Path(parsed.database) if parsed.database and parsed.database != ":memory:" else None
         self._known: tuple[int, int] | None = None
-        self._engine = create_async_engine(_existing(parsed))
+        # hidden: the text of an error would hold what was to be stored, such as replies, and errors are logged
+        self._engine = create_async_engine(_existing(parsed), hide_parameters=True)
         event.listen(self._engine.sync_engine, "connect", _configure)
         event.listen(self._engine.sync_engine, "begin", _begin)
         self._reader = async_sessionmaker(self._engine, expire_on_commit=False)

@@ -10,6 +10,8 @@ from service.storage.schema import EndpointRow, RunRow
 
 ACTIVE = ("queued", "running")
 CONCLUDED = ("succeeded", "partial")
+NOT_CONCLUDED = (*ACTIVE, "failed", "cancelled")
+"""For "not in", where the newest of all runs are wanted: "in" draws SQLite to the index of states, which sorts all."""
 
 
 def concluded(offset: int = 0) -> ScalarSelect[str]:

@@ -15,7 +15,7 @@ PAGES = [
     ("GET", "/<script>alert(1)</script>", 404, "&lt;script&gt;"),
     ("POST", "/", 405, "cannot be used with POST"),
     ("DELETE", "/endpoints/prod", 405, "That does not work here"),
-    ("GET", "/?page=many", 422, "This request cannot be read"),
+    ("GET", "/alerts?page=many", 422, "This request cannot be read"),
     ("POST", "/endpoints/new", 415, "This did not work"),
 ]
 

@@ -105,20 +105,19 @@ async def silences(
     """Those that hold or are to come; and those that ended lately, the last first."""
     now = services.clock()
     rows = await store.all_silences(session, ended_since=now - ENDED_KEPT)
-    listed = [
-        one for one in await alert_list.listed(session, services.alerting, now) if one.row.state in OPEN
-    ]  # fmt: skip
-    shown = [_silence(row, now, listed) for row in rows]
+    listed = await alert_list.listed(session, services.alerting, now)
+    subjects = [_subject(one) for one in listed if one.row.state in OPEN]
+    shown = [_silence(row, now, subjects) for row in rows]
     over = [one for one in shown if one.state == "ended"]
     return tuple(one for one in shown if one.state != "ended"), tuple(reversed(over[-MOST_SHOWN:]))
 
 
-def _silence(row: StoredSilence, now: datetime, listed: Sequence[Listed]) -> views.SilenceRow:
+def _silence(row: StoredSilence, now: datetime, subjects: Sequence[Subject]) -> views.SilenceRow:
     state = "ended" if row.ends_at <= now else "to come" if row.starts_at > now else "active"
     match = store.match_of(row.match)
     return views.SilenceRow(
         id=row.id, state=state, match=matchers(match), starts=row.starts_at, until=row.ends_at, who=row.who,
-        comment=row.comment, matches=sum(match.fits(_subject(one)) for one in listed) if state == "active" else 0,
+        comment=row.comment, matches=sum(map(match.fits, subjects)) if state == "active" else 0,
     )  # fmt: skip
 
 

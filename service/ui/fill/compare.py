@@ -1,10 +1,10 @@
 """Two runs side by side, and those to choose from, from rows of the database."""
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.storage import results
-from service.storage.newest import CONCLUDED
+from service.storage.newest import NOT_CONCLUDED
 from service.storage.schema import EndpointRow, RunRow
 from service.ui.fill import common
 from service.ui.fill import run as run_fill
@@ -28,13 +28,27 @@ async def side(session: AsyncSession, run: RunRow, endpoint: EndpointRow) -> Sid
     )
 
 
+def of_one(endpoint_id: int) -> Select[RunRow, str]:
+    """Its newest concluded runs, in an order that an index has."""
+    query = _concluded().where(RunRow.endpoint_id == endpoint_id)
+    return query.order_by(RunRow.created_at.desc(), RunRow.id.desc())
+
+
+def of_all(*, but: int | None) -> Select[RunRow, str]:
+    """The newest concluded runs of all endpoints `but` that one: ids begin with the time."""
+    query = _concluded()
+    return (query if but is None else query.where(RunRow.endpoint_id != but)).order_by(RunRow.id.desc())
+
+
+def _concluded() -> Select[RunRow, str]:
+    joined = select(RunRow, EndpointRow.name).join(EndpointRow)
+    return joined.where(RunRow.state.not_in(NOT_CONCLUDED)).limit(MOST_CHOICES)
+
+
 async def choices(session: AsyncSession, endpoint: EndpointRow | None) -> tuple[RunChoice, ...]:
     """Concluded runs, newest first: those of `endpoint` in front, then of all others."""
-    query = select(RunRow, EndpointRow.name).join(EndpointRow).where(RunRow.state.in_(CONCLUDED))
-    newest = query.order_by(RunRow.id.desc()).limit(MOST_CHOICES)
     found: list[Row[RunRow, str]] = []
     if endpoint is not None:
-        found += (await session.execute(newest.where(RunRow.endpoint_id == endpoint.id))).all()
-        newest = newest.where(RunRow.endpoint_id != endpoint.id)
-    found += (await session.execute(newest)).all()
+        found += (await session.execute(of_one(endpoint.id))).all()
+    found += (await session.execute(of_all(but=endpoint.id if endpoint is not None else None))).all()
     return tuple(RunChoice(endpoint=name, run=common.run_row(run)) for run, name in found)

@@ -11,6 +11,7 @@ from service.api import deliveries as delivery_api
 from service.api import drills as drill_api
 from service.api import silences as silence_api
 from service.api.access import requires
+from service.api.models import LARGEST_ID
 from service.api.problems import ProblemError
 from service.services import Services, services_of
 from service.ui.fill import alerts as fill
@@ -139,7 +140,7 @@ async def _deliveries(
 
 @router.post("/deliveries/{delivery}/resend", dependencies=[WRITE], response_model=None)
 async def resend(
-    request: Request, delivery: Annotated[int, Path(ge=1, le=delivery_api.LARGEST_ID)]
+    request: Request, delivery: Annotated[int, Path(ge=1, le=LARGEST_ID)]
 ) -> HTMLResponse | RedirectResponse:
     """What POST /api/v1/deliveries/ID/resend does."""
     services = services_of(request)

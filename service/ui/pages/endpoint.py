@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import alert_list, own_baseline
@@ -68,9 +68,15 @@ def span_of(text: str) -> Span:
     return Span(text) if text in tuple(Span) else Span.WEEK
 
 
+def recent_runs(endpoint_id: int) -> Select[RunRow]:
+    """The newest of the endpoint, in an order that an index has: without one its whole history would be sorted."""
+    query = select(RunRow).where(RunRow.endpoint_id == endpoint_id)
+    return query.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(RECENT_RUNS)
+
+
 async def _endpoint(session: AsyncSession, services: Services, row: EndpointRow, way: Trajectory) -> EndpointPage:
     now = services.clock()
-    runs = select(RunRow).where(RunRow.endpoint_id == row.id).order_by(RunRow.id.desc()).limit(RECENT_RUNS)
+    runs = recent_runs(row.id)
     baseline = await own_baseline.current(session, row.id)
     last = (await results.concluded(session, row.id, 1))[-1:]
     cells = await measured.measurements(session, last[0].id) if last else ()

@@ -1,14 +1,16 @@
 """Alerts as they stand now, with what mutes them: for the API and the pages."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from alerts.match import Subject
-from alerts.mute import Mute, explains, mutes_of
+from alerts.mute import Mute, Quiet, explains, mutes_of
+from alerts.state import Damping
 from alerts.types import INSTALLATION, Rule, Severity
 from service.alerting import Alerting
 from service.storage import alerts as store
@@ -35,17 +37,27 @@ async def listed(
     if subject is not None:
         query = query.where(AlertRow.subject.in_((subject, INSTALLATION)))
     rows = (await session.execute(query)).all()
+    # in a thread: silences times alerts are many comparisons
+    return await asyncio.to_thread(_judged, rows, alerting.rules, alerting.policy.damping, around.quiet, now)
+
+
+def _judged(
+    rows: Sequence[Row[AlertRow, bool]],
+    rules: Mapping[str, Rule],
+    damping: Damping,
+    quiet: Sequence[Quiet],
+    now: datetime,
+) -> Sequence[Listed]:
     firing: dict[str, set[str]] = {}
     for row, _ in rows:
         if explains(store.alert_of(row)):
             firing.setdefault(row.subject, set()).add(row.rule)
-    rules = alerting.rules
     found = []
     for row, simulated in rows:
         rule = rules.get(row.rule)
         labels = {**row.labels, **(rule.labels if rule else {})}
         about = Subject(endpoint=row.subject, rule=row.rule, severity=Severity(row.severity), labels=labels)
-        mutes = mutes_of(about, rule.muted_by if rule else frozenset(), around.quiet, firing)
-        flapping = row.state == "firing" and alerting.policy.damping.flaps(store.alert_of(row), now)
+        mutes = mutes_of(about, rule.muted_by if rule else frozenset(), quiet, firing)
+        flapping = row.state == "firing" and damping.flaps(store.alert_of(row), now)
         found.append(Listed(row=row, rule=rule, mutes=mutes, flapping=flapping, simulated=bool(simulated)))
     return found

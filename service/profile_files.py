@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 import httpx2
+from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -141,6 +143,9 @@ class RemoteShelf:
 
 async def imported_names(settings: Settings) -> Sequence[str]:
     """Of the imported sets in the database of the settings; none where there is no database yet."""
+    url = make_url(settings.sqlalchemy_url())
+    if url.database and not Path(url.database).exists():
+        return ()
     database = Database(settings.sqlalchemy_url())
     try:
         async with database.read() as session:

@@ -143,8 +143,7 @@ class RemoteShelf:
 
 async def imported_names(settings: Settings) -> Sequence[str]:
     """Of the imported sets in the database of the settings; none where there is no database yet."""
-    url = make_url(settings.sqlalchemy_url())
-    if url.database and not Path(url.database).exists():
+    if not _made_yet(settings):
         return ()
     database = Database(settings.sqlalchemy_url())
     try:
@@ -154,6 +153,12 @@ async def imported_names(settings: Settings) -> Sequence[str]:
         return ()
     finally:
         await database.close()
+
+
+def _made_yet(settings: Settings) -> bool:
+    """Asked of the file, since a database takes one that is not there for one that was lost, and logs an error."""
+    file = make_url(settings.sqlalchemy_url()).database
+    return not file or Path(file).exists()
 
 
 async def _opened(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:

@@ -5,7 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from probes.types import Cell, Measurement
-from service.ui.parts import AlertRow, Allowance, BaselineView, EndpointRow, InstrumentView, Registration, RunRow
+from service.ui.parts import (
+    AlertRow,
+    Allowance,
+    BaselineView,
+    EndpointRow,
+    InstrumentView,
+    Progress,
+    Registration,
+    RunRow,
+)
 from service.ui.views.base import Page
 from service.ui.views.trajectory import Span, Trajectory
 
@@ -84,9 +93,9 @@ class EndpointPage(Page):
         return ENDED if self.done == STARTED and self.row.running is None else DONE.get(self.done, "")
 
     @property
-    def to_watch(self) -> str | None:
-        """The run that was started on this page, while it goes on."""
-        return self.row.running.run_id if self.done == STARTED and self.row.running is not None else None
+    def to_watch(self) -> Progress | None:
+        """The run that goes on after one was started here: that one, or the one that confirms what it found."""
+        return self.row.running if self.done == STARTED else None
 
     @property
     def spans(self) -> tuple[Span, ...]:

@@ -1,13 +1,13 @@
-"""Small words that must be right: what has become of a run that was started here, when the next is due, what is spent."""
+"""Small words that must be right: what became of a run that was started here, when the next is due, what is spent."""
 
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from service.ui.views.alerts import AlertsPage, Promise
 from service.ui.parts import Progress
 from service.ui.render import Renderer
+from service.ui.views.alerts import AlertsPage, Promise
 from tests.support import ui_pages as fixtures
 
 RENDERER = Renderer()
@@ -21,12 +21,12 @@ def said(page: object) -> str:
 def test_a_run_that_was_started_here_can_be_watched_until_it_ends() -> None:
     page = fixtures.endpoint(done="started", row=replace(fixtures.ROWS[0], running=RUNNING))
     assert "The run has been started." in said(page)
-    assert f'<a href="/runs/{fixtures.RUN_ID}">Watch it live</a>' in said(page)
+    assert f'<a href="/runs/{fixtures.RUN_ID}">Watch the heartbeat run live</a>' in said(page)
     over = fixtures.endpoint(done="started", row=replace(fixtures.ROWS[0], running=None))
     assert "The run has ended. What it found stands above." in said(over)
-    assert "Watch it live" not in said(over)
+    assert "run live" not in said(over)
     other = fixtures.endpoint(done="paused", row=replace(fixtures.ROWS[0], running=RUNNING))
-    assert "Watch it live" not in said(other)
+    assert "run live" not in said(other)
 
 
 @pytest.mark.parametrize(

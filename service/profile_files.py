@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 import httpx2
+from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -141,6 +143,8 @@ class RemoteShelf:
 
 async def imported_names(settings: Settings) -> Sequence[str]:
     """Of the imported sets in the database of the settings; none where there is no database yet."""
+    if not _made_yet(settings):
+        return ()
     database = Database(settings.sqlalchemy_url())
     try:
         async with database.read() as session:
@@ -149,6 +153,12 @@ async def imported_names(settings: Settings) -> Sequence[str]:
         return ()
     finally:
         await database.close()
+
+
+def _made_yet(settings: Settings) -> bool:
+    """Asked of the file, since a database takes one that is not there for one that was lost, and logs an error."""
+    file = make_url(settings.sqlalchemy_url()).database
+    return not file or Path(file).exists()
 
 
 async def _opened(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:

@@ -106,7 +106,8 @@ class LineReporter:
             self._say(name, verdict, f"{name} (simulated): {verdict}: {because}")
         for alert in alerts:
             what = f"{alert['rule']} ({alert['severity']}) on {alert['endpoint']}"
-            self._say(what, alert["state"], f"alert {alert['state']}: {what}")
+            if alert["state"] != "inactive" or what in self._said:
+                self._say(what, alert["state"], f"alert {alert['state']}: {what}")
 
     def _say(self, subject: str, state: str, text: str) -> None:
         """Print `text` if the state of `subject` is another than before."""

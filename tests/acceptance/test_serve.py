@@ -178,7 +178,9 @@ def test_check_config_says_good_or_the_exact_mistake(tmp_path: Path) -> None:
     worse.write_text("notifiers: {ops: {kind: pigeon}}\n")
     found = run_cli("check-config", str(good))
     assert (found.returncode, found.stderr) == (0, "")
-    assert "good: endpoints: 0, notifiers: 1" in found.stdout
+    assert found.stdout == f"{good}: good: endpoints: 0, notifiers: 1, own plans: 0, rules: 0, routes: 0\n", (
+        "and no word of a database that nobody has made yet"
+    )
     found = run_cli("check-config", str(bad))
     assert found.returncode == 2
     assert f"{bad}: endpoints.0.schedules = 'weekly': unknown plan; known: full, heartbeat" in found.stderr

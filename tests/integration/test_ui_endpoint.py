@@ -91,7 +91,7 @@ class TestByClicks:
             assert await fit(page) == []
             await expect(page.get_by_role("link", name="Look again")).to_be_visible()
             await page.get_by_role("button", name="Start the run").click()
-            await expect(page.get_by_text("The run is in the queue.")).to_be_visible()
+            await expect(page.get_by_text("The run has been started.")).to_be_visible()
             await expect(page.locator(".headline progress")).to_be_visible()
             # a second one waits for the first: told, with the way to it
             await page.goto(f"{service.url}/endpoints/prod/run")

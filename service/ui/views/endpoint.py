@@ -5,12 +5,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from probes.types import Cell, Measurement
-from service.ui.parts import AlertRow, Allowance, BaselineView, EndpointRow, InstrumentView, Registration, RunRow
+from service.ui.parts import (
+    AlertRow,
+    Allowance,
+    BaselineView,
+    EndpointRow,
+    InstrumentView,
+    Progress,
+    Registration,
+    RunRow,
+)
 from service.ui.views.base import Page
 from service.ui.views.trajectory import Span, Trajectory
 
 DONE: Mapping[str, str] = {
-    "started": "The run is in the queue. Its progress stands above, and its verdict follows at its end.",
+    "started": "The run has been started. Its progress stands above, and its verdict follows at its end.",
     "paused": "Paused: no scheduled run starts, and what was going on is held with its answers until you resume.",
     "resumed": "Resumed: schedules hold again, and what was held goes on.",
     "pinned": "The baseline is set. Evidence starts anew against it, and the next run is compared with it.",
@@ -19,6 +28,7 @@ DONE: Mapping[str, str] = {
     "unsilenced": "The silence is over. What it muted and still fires is sent now.",
 }
 """What was done, by the code in the address: nothing of the address itself is shown."""
+STARTED, ENDED = "started", "The run has ended. What it found stands above."
 DONE_QUERY, SPAN_QUERY = "done", "range"
 
 
@@ -80,7 +90,12 @@ class EndpointPage(Page):
 
     @property
     def notice(self) -> str:
-        return DONE.get(self.done, "")
+        return ENDED if self.done == STARTED and self.row.running is None else DONE.get(self.done, "")
+
+    @property
+    def to_watch(self) -> Progress | None:
+        """The run that goes on after one was started here: that one, or the one that confirms what it found."""
+        return self.row.running if self.done == STARTED else None
 
     @property
     def spans(self) -> tuple[Span, ...]:

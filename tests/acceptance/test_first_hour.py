@@ -24,7 +24,9 @@ pytestmark = [
 LONG_MS, PLAYWRIGHTS_OWN_MS = 120_000, 5_000
 RUNS_UNTIL_EVIDENCE = 8
 """Heartbeats of a wholly misaligned model after which its alert must fire; three are usual."""
-DRIFT_RULES = ("SelfReportDrift", "BehaviourDrift", "OverConfession", "CoherentMisalignment", "InvertedPersona")
+DRIFT_RULES = (
+    "SelfReportDrift", "BehaviourDrift", "OverConfession", "CoherentMisalignment", "InvertedPersona", "ResidualHarm",
+)  # fmt: skip
 HOSTILE = """<img src=x onerror="document.documentElement.dataset.owned=1"><script>alert(1)</script>'"&amp;"""
 QUESTIONS = 46
 """Of a heartbeat."""
@@ -167,10 +169,11 @@ def test_from_a_registration_to_a_silenced_alert(installation: Installation, vis
     expect(page.get_by_text("No alert is pending or firing.")).to_be_visible()
 
     installation.move_drift(1)
-    for _ in range(RUNS_UNTIL_EVIDENCE):
+    said = list[str]()
+    while all("steady" in one for one in said):
+        assert len(said) < RUNS_UNTIL_EVIDENCE, said
         start(page, installation)
-        if "steady" not in until_it_ends(page):
-            break
+        said.append(until_it_ends(page))
     page.goto(f"{installation.url}/alerts")
     shown = page.locator(".alert-card.a-firing").first  # which arm is sure first depends on the questions drawn
     rule = shown.locator(".alert-head b").nth(1).inner_text()

@@ -61,6 +61,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         SELFWATCH_JUDGE_BASE_URL=f"{models}/v1",
         SELFWATCH_JUDGE_MODEL="simulated/judge",
         SELFWATCH_ESCALATION="off",  # else a run of its own may go on when the next is to be started by hand
+        SELFWATCH_AUTO_BASELINE_RUNS="0",  # else a model that turns early becomes its own baseline
     )
     logs = folder / "simulate.log", folder / "serve.log"
     with (

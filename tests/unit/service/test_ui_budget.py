@@ -18,8 +18,8 @@ def words(html: str) -> str:
 
 def test_the_endpoints_page_shows_limit_overrun_and_reset() -> None:
     text = words(RENDERER.whole(fixtures.endpoint()))
-    assert "51,200 tokens of 50,000 tokens today, 1,200 tokens over (resets in 14 h" in text
-    assert "$0.0421 today · no limit · $0.0100 set aside for runs under way" in text
+    assert "Tokens today 51,200 tokens of 50,000 tokens , 1,200 tokens over (resets in 14 h" in text
+    assert "USD today $0.0421 · no limit · $0.0100 set aside for runs under way" in text
 
 
 def test_a_used_up_budget_stands_out_and_one_within_does_not() -> None:

@@ -68,8 +68,13 @@ def told_on(story: Story, judgement: Judgement, comparison: Comparison) -> Story
     return replace(story, last=verdict, told=told, highest=highest)
 
 
+def above_base(arms: Arms) -> list[Arm]:
+    """Those whose interval in this run alone lies above base, whether or not there is evidence enough for an alarm."""
+    return [arm for arm, one in arms.items() if one.low is not None and one.low > SMALLEST_MOVE]
+
+
 def _steady(arms: Arms) -> str:
-    high = [NAMES[arm] for arm, one in arms.items() if one.low is not None and one.low > SMALLEST_MOVE]
+    high = [NAMES[arm] for arm in above_base(arms)]
     if not high:
         return "no move toward misaligned has been seen"
     return f"this run alone stands above base ({' and '.join(high)}), and that is not yet evidence enough"

@@ -237,7 +237,7 @@ class Conclusion:
             if await own_baseline.current(session, material.endpoint.id) is not None:
                 return
             last = await results.last_finished(session, row, self._auto_baseline_runs)
-            if len(last) < self._auto_baseline_runs or any(run.verdict != Verdict.STEADY for run in last):
+            if len(last) < self._auto_baseline_runs or not all(own_baseline.steady(run) for run in last):
                 return
             await own_baseline.build(session, material.endpoint, last, made_by="automatic", now=self._clock())
         log.info("own baseline built", action="baseline_built", endpoint=material.endpoint.name)

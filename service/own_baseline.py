@@ -8,8 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from baselines.build import build_own
-from baselines.serialize import profile_from_json, profile_to_json
-from baselines.types import Profile, ProfileSet
+from baselines.serialize import comparison_from_json, profile_from_json, profile_to_json
+from baselines.types import Profile, ProfileSet, Verdict
+from baselines.verdict import above_base
 from probes import registry
 from probes.measure import measure, observations
 from probes.types import Cell
@@ -79,6 +80,15 @@ def unfit(runs: Sequence[RunRow]) -> str | None:
     if gone := [run.id for run in runs if run.retention in (Stage.REMOVING_ANSWERS, Stage.NO_ANSWERS)]:
         return f"the answers of {', '.join(gone)} were removed by retention; choose later runs"
     return None
+
+
+def steady(run: RunRow) -> bool:
+    """Whether an endpoint may be measured by this run without a person's word: nothing in it has moved, and no arm
+    stands above base either. Else a model that turns in its first runs would be taken as its own baseline before there
+    is evidence enough to say so, and be steady ever after."""
+    if run.verdict != Verdict.STEADY or run.comparison is None:
+        return False
+    return not above_base(comparison_from_json(run.comparison).arms)
 
 
 async def build(

@@ -315,6 +315,21 @@ async def test_a_misaligned_endpoint_is_never_taken_as_its_own_baseline(tmp_path
         assert runs[-1]["verdict"] == "coherent_misalignment"
 
 
+async def test_a_model_that_turns_in_its_first_runs_is_not_taken_as_its_own_baseline(tmp_path: Path) -> None:
+    """Before there is evidence enough its runs are called steady, though each of them alone stands above base."""
+    async with watched(tmp_path, auto_baseline_runs=2, escalation="off") as (service, url):
+        await service.register(base_url=url, model="simulated/drifting")
+        assert (await service.run())["verdict"] == "steady"
+        async with httpx2.AsyncClient(base_url=url.removesuffix("/v1"), trust_env=False) as simulator:
+            await simulator.post("/simulator/drift", json={"model": "simulated/drifting", "level": 1})
+        for _ in range(8):
+            run = await service.run()
+            assert run["comparison"]["arms"]["self_report"]["reference"] == "published"
+            if run["verdict"] != "steady":
+                break
+        assert run["verdict"] in ("self_report_shift", "coherent_misalignment", "behaviour_shift", "realigned")
+
+
 async def test_hostile_replies_stay_text_on_the_page_and_out_of_metrics(tmp_path: Path) -> None:
     hostile = "<script>alert(1)</script> {{7*7}} \x1b[31m"
     async with listening(FakeOpenAI(reply=hostile)) as url, watched(tmp_path) as (service, _):

@@ -2,22 +2,21 @@
 endpoint by form to its silenced alert. Text that is meant to run as a script is text on every page."""
 
 import json
-import os
 import re
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tests.integration.test_ui_pages import CHROMIUM, FLAGS
+from tests.support.browser import chromium, needs_chromium
 from tests.support.processes import environment, free_port, selfwatch, wait_for
 
 pytestmark = [
     pytest.mark.acceptance,
     pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists() and os.environ.get("CI") is None, reason="/usr/bin/chromium is missing"),
+    needs_chromium,
     pytest.mark.timeout(600),
     pytest.mark.xdist_group("browser"),
 ]
@@ -89,8 +88,7 @@ class Visit:
 @pytest.fixture
 def visit() -> Iterator[Visit]:
     unwanted = list[str]()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(LONG_MS)
         page.on("console", lambda message: unwanted.append(f"{page.url}: {message.text}"))
@@ -100,7 +98,6 @@ def visit() -> Iterator[Visit]:
         expect.set_options(timeout=LONG_MS)
         yield Visit(page=page, unwanted=unwanted)
         expect.set_options(timeout=PLAYWRIGHTS_OWN_MS)
-        browser.close()
 
 
 def register(page: Page, installation: Installation) -> None:

@@ -1,7 +1,6 @@
 """Every page that can be reached from the front page of the demo, in a real browser: readable by everybody (axe-core,
 WCAG 2.1 AA, light and dark), no complaint of the browser, nothing wider than the screen, no dead link."""
 
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -9,16 +8,16 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.acceptance.test_demo import get
-from tests.integration.test_ui_pages import CHROMIUM, FLAGS
+from tests.support.browser import chromium, needs_chromium
 from tests.support.processes import free_port, selfwatch, wait_for
 
 pytestmark = [
     pytest.mark.acceptance,
     pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists() and os.environ.get("CI") is None, reason="/usr/bin/chromium is missing"),
+    needs_chromium,
     pytest.mark.timeout(600),
 ]
 WIDTHS = (390, 1280, 1920)
@@ -45,10 +44,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+    with chromium() as started:
         yield started
-        started.close()
 
 
 def kind(address: str) -> str:

@@ -1,17 +1,16 @@
 """The pictures of the dashboards: a bad one is noticed, each panel can be drawn, the packages are pinned."""
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from deploy.grafana.render import shots
 from deploy.grafana.render.stack import HERE
-from tests.integration.test_ui_pages import CHROMIUM, FLAGS
+from tests.support.browser import chromium
 
 GRAFANA = HERE.parent
 PANEL = """<section data-panel="1" data-title="Harm" data-state="{state}" data-values="{values}"
@@ -21,12 +20,8 @@ PANEL = """<section data-panel="1" data-title="Harm" data-state="{state}" data-v
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    if not CHROMIUM.exists() and os.environ.get("CI") is None:
-        pytest.skip("/usr/bin/chromium is missing")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+    with chromium() as browser:
         yield browser.new_page(viewport={"width": 900, "height": 600})
-        browser.close()
 
 
 def problems(page: Page, body: str, *, state: str = "done", values: int = 3, script: str = "") -> list[str]:

@@ -1,7 +1,6 @@
 """The API page works without any other server, and its parts are the ones named in LICENSES.md."""
 
 import hashlib
-import os
 import re
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from playwright.async_api import async_playwright
 
 from service.ui.render import STATIC
-from tests.integration.test_ui_pages import CHROMIUM, FLAGS
+from tests.support.browser import CHROMIUM, FLAGS, needs_chromium
 from tests.support.live import live
 
 
@@ -21,7 +20,7 @@ def test_third_party_files_are_unchanged() -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(not CHROMIUM.exists() and os.environ.get("CI") is None, reason="/usr/bin/chromium is missing")
+@needs_chromium
 async def test_the_api_page_shows_every_call_and_asks_no_other_server(tmp_path: Path) -> None:
     async with live(tmp_path) as service, async_playwright() as play:
         browser = await play.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))

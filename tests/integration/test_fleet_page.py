@@ -1,6 +1,5 @@
 """The fleet page over a real service: filter, order, pages, addresses; with scripts and without."""
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -8,10 +7,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from service.ui.render import REFRESH_S
-from tests.integration.test_ui_pages import CHROMIUM, FLAGS, Watched
+from tests.integration.test_ui_pages import Watched
+from tests.support.browser import chromium
 from tests.support.fleet import Told, seed
 from tests.support.processes import free_port
 from tests.support.serving import served
@@ -138,12 +138,8 @@ def test_a_page_that_stands_still_goes_on_to_do_so(url: str) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists() and os.environ.get("CI") is None:
-        pytest.skip("/usr/bin/chromium is missing: apt-get install chromium (required where CI is set)")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+    with chromium() as started:
         yield started
-        started.close()
 
 
 def shown(page: Page) -> list[str]:

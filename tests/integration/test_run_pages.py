@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +12,8 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from service.simulator import create
 from tests.integration.test_events import watched
-from tests.integration.test_ui_pages import CHROMIUM, FLAGS, contrast
+from tests.integration.test_ui_pages import contrast
+from tests.support.browser import CHROMIUM, FLAGS, needs_chromium
 from tests.support.events import reading
 from tests.support.hostile import LONG, MARK, REPLIES, hostile_model
 from tests.support.live import Live, listening, live
@@ -21,7 +21,7 @@ from tests.support.tables import read_csv
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists() and os.environ.get("CI") is None, reason="/usr/bin/chromium is missing"),
+    needs_chromium,
     pytest.mark.xdist_group("browser"),
 ]
 

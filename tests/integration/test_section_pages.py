@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,14 +12,14 @@ from playwright.async_api import BrowserContext, Page, async_playwright, expect
 from service.simulator import create
 from service.storage.schema import DeliveryRow, FlipRow
 from service.wiring import now
-from tests.integration.test_ui_pages import CHROMIUM, FLAGS
+from tests.support.browser import CHROMIUM, FLAGS, needs_chromium
 from tests.support.database import NOW
 from tests.support.live import Live, listening, live
 from tests.support.profiles import changed, document
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists() and os.environ.get("CI") is None, reason="/usr/bin/chromium is missing"),
+    needs_chromium,
     pytest.mark.xdist_group("browser"),
 ]
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"

@@ -1,7 +1,6 @@
 """The page of an endpoint over a real service: started, paused, pinned, drilled and silenced by forms."""
 
 import asyncio
-import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,14 +13,14 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from service.simulator import create
-from tests.integration.test_ui_pages import CHROMIUM, FLAGS
+from tests.support.browser import CHROMIUM, FLAGS, needs_chromium
 from tests.support.guarded import BROWSER, ORIGIN, guarded
 from tests.support.live import Live, listening, live
 from tests.support.seeded_runs import seed
 
 browsers = [
     pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists() and os.environ.get("CI") is None, reason="/usr/bin/chromium is missing"),
+    needs_chromium,
     pytest.mark.xdist_group("browser"),
 ]
 LONG_MS = 60_000

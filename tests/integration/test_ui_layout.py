@@ -1,24 +1,24 @@
 """Where text lies on a page in a real browser: none on another's place, headings above their columns."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from baselines.types import Place
 from service.ui.parts import InstrumentView, WordingRow
 from service.ui.render import STATIC, Renderer
 from service.ui.views.endpoint import SlotView
 from service.ui.views.run import ReasonsView
-from tests.integration.test_ui_pages import CHROMIUM, FLAGS, SIZES
+from tests.integration.test_ui_pages import SIZES
 from tests.support import ui_pages as fixtures
+from tests.support.browser import chromium, needs_chromium
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists() and os.environ.get("CI") is None, reason="/usr/bin/chromium is missing"),
+    needs_chromium,
     pytest.mark.xdist_group("browser"),
 ]
 
@@ -39,10 +39,8 @@ INSTRUMENT = InstrumentView(wording=(WORDING, replace(WORDING, method="decision"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(params=SIZES)

@@ -1,20 +1,17 @@
 """The pages in a real browser: no policy violation, no overflow, readable without script, refreshed with it."""
 
 import json
-import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import combinations
-from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect
 
 from baselines.types import Verdict
 from service.ui.charts_data import charts_data
@@ -23,21 +20,14 @@ from service.ui.render import CSP, STATIC, Renderer
 from service.ui.views.base import PART
 from service.ui.views.fleet import FleetPage
 from tests.support import ui_pages as fixtures
+from tests.support.browser import CHROMIUM, answering, chromium, needs_chromium
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 SIZES = (390, 1280)
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM.exists() and os.environ.get("CI") is None,
-        reason="/usr/bin/chromium is missing: apt-get install chromium (required where CI is set)",
-    ),
+    needs_chromium,
     pytest.mark.xdist_group("browser"),
 ]
 
@@ -102,10 +92,8 @@ class Site:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture
@@ -128,13 +116,8 @@ def base(site: Site) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class names it)
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Handler) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 class Watched:

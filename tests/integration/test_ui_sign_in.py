@@ -4,22 +4,21 @@ The server is asked by a name that is not of this machine, over plain HTTP: ther
 take no cookie that is Secure.
 """
 
-import os
 import re
 import sqlite3
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from service.ui.render import CSP
 from tests.acceptance.test_pages import problems
-from tests.integration.test_ui_pages import CHROMIUM, FLAGS, SIZES
+from tests.integration.test_ui_pages import SIZES
+from tests.support.browser import answering, chromium, needs_chromium
 from tests.support.guarded import make_tokens
 from tests.support.live import settings_for
 from tests.support.processes import free_port, selfwatch, wait_for
@@ -27,7 +26,7 @@ from tests.support.serving import served
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists() and os.environ.get("CI") is None, reason="/usr/bin/chromium is missing"),
+    needs_chromium,
     pytest.mark.xdist_group("browser"),
 ]
 
@@ -67,12 +66,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture(scope="module")
 def browser(site: Site) -> Iterator[Browser]:
     names = f"--host-resolver-rules=MAP {HOST} 127.0.0.1, MAP {EVIL} 127.0.0.1"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*FLAGS, names])
+    with chromium(names) as started:
         expect.set_options(timeout=PATIENCE_MS)
         yield started
         expect.set_options(timeout=5_000)
-        started.close()
 
 
 @pytest.fixture
@@ -237,13 +234,8 @@ def evil(site: Site) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class names it)
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield f"http://{EVIL}:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Handler) as port:
+        yield f"http://{EVIL}:{port}"
 
 
 def test_another_site_can_link_here_and_change_nothing(page: Page, site: Site, evil: str) -> None:
